@@ -1,0 +1,165 @@
+/**
+ * What went wrong, as a stable string to branch on. The table in `docs/errors.md` says for each code
+ * whether anything was applied and what to do.
+ */
+export type ErrorCode =
+  | "INVALID_ARGUMENT"
+  | "ACQUIRE_TIMEOUT"
+  | "ABORTED"
+  | "LEASE_LOST"
+  | "CLOSED"
+  | "UNAVAILABLE"
+  | "OUTCOME_UNKNOWN"
+  | "STORE_MISSING"
+  | "STORE_MISCONFIGURED"
+  | "PERMISSION_DENIED"
+  | "UNSUPPORTED"
+  | "LIMIT_EXCEEDED"
+  | "CORRUPT_RECORD"
+  | "CORRUPT_STORE"
+  | "MISSING_DEPENDENCY";
+
+interface ErrorDetails {
+  readonly cause?: unknown;
+}
+
+const brand = Symbol.for("leasehold.error");
+
+/**
+ * The base of every error that leasehold throws on purpose.
+ *
+ * `instanceof` looks at a brand and not at the prototype, so it also holds between two copies of the
+ * package in one process.
+ *
+ * @example
+ * ```ts
+ * import { connect, LeaseholdError } from "leasehold";
+ * await using coordinator = await connect("memory:");
+ * try {
+ *   coordinator.lock("");
+ * } catch (error) {
+ *   if (error instanceof LeaseholdError) console.log(error.code, error.retryable); // INVALID_ARGUMENT false
+ * }
+ * ```
+ */
+export abstract class LeaseholdError extends Error {
+  /** The stable code to branch on. */
+  abstract readonly code: ErrorCode;
+  /** Whether the same call may succeed later without any change by the caller. */
+  readonly retryable: boolean = false;
+
+  constructor(message: string, details?: ErrorDetails) {
+    super(message, details);
+    this.name = new.target.name;
+  }
+
+  get [brand](): ErrorCode {
+    return this.code;
+  }
+
+  // biome-ignore-start lint/complexity/noThisInStatic: each subclass compares its own code.
+  static override [Symbol.hasInstance](this: { readonly code?: ErrorCode }, value: unknown): boolean {
+    if (typeof value !== "object" || value === null || !(brand in value)) return false;
+    return this.code === undefined || value[brand] === this.code;
+  }
+  // biome-ignore-end lint/complexity/noThisInStatic: as above.
+}
+
+/** An argument, option, name or URL that leasehold refuses. Nothing was sent. */
+export class InvalidArgumentError extends LeaseholdError {
+  static readonly code = "INVALID_ARGUMENT";
+  readonly code = InvalidArgumentError.code;
+}
+
+/** `acquire` did not get the lock within `wait`. The place in the queue is given up. */
+export class AcquireTimeoutError extends LeaseholdError {
+  static readonly code = "ACQUIRE_TIMEOUT";
+  readonly code = AcquireTimeoutError.code;
+  override readonly retryable = true;
+}
+
+/** The caller's `AbortSignal` fired. `cause` is the signal's reason. */
+export class AbortedError extends LeaseholdError {
+  static readonly code = "ABORTED";
+  readonly code = AbortedError.code;
+}
+
+/**
+ * The lease behind a grant is gone: not renewed in time, declared dead by somebody else, or its record
+ * vanished. The reason of a grant's `signal`. Somebody else may hold the lock already.
+ */
+export class LeaseLostError extends LeaseholdError {
+  static readonly code = "LEASE_LOST";
+  readonly code = LeaseLostError.code;
+}
+
+/** The coordinator or backend was closed. */
+export class ClosedError extends LeaseholdError {
+  static readonly code = "CLOSED";
+  readonly code = ClosedError.code;
+}
+
+/** The store could not be asked, or refused for the moment. Nothing was applied. */
+export class UnavailableError extends LeaseholdError {
+  static readonly code = "UNAVAILABLE";
+  readonly code = UnavailableError.code;
+  override readonly retryable = true;
+}
+
+/**
+ * A write left this process and no answer came: it may have been applied, or may still be.
+ * leasehold's own primitives resolve this by reading; it reaches a caller only when that failed too.
+ */
+export class OutcomeUnknownError extends LeaseholdError {
+  static readonly code = "OUTCOME_UNKNOWN";
+  readonly code = OutcomeUnknownError.code;
+  override readonly retryable = true;
+}
+
+/** The bucket, table or file does not exist, or vanished while in use. It is never re-created silently. */
+export class StoreMissingError extends LeaseholdError {
+  static readonly code = "STORE_MISSING";
+  readonly code = StoreMissingError.code;
+}
+
+/** The bucket, table or file exists with settings that would break a guarantee. */
+export class StoreMisconfiguredError extends LeaseholdError {
+  static readonly code = "STORE_MISCONFIGURED";
+  readonly code = StoreMisconfiguredError.code;
+}
+
+/** The credentials in use may not do this. */
+export class PermissionDeniedError extends LeaseholdError {
+  static readonly code = "PERMISSION_DENIED";
+  readonly code = PermissionDeniedError.code;
+}
+
+/** This backend, or this version of its server, cannot do what was asked. */
+export class UnsupportedError extends LeaseholdError {
+  static readonly code = "UNSUPPORTED";
+  readonly code = UnsupportedError.code;
+}
+
+/** A key, value, name or transaction is larger than the backend takes. Checked before sending. */
+export class LimitExceededError extends LeaseholdError {
+  static readonly code = "LIMIT_EXCEEDED";
+  readonly code = LimitExceededError.code;
+}
+
+/** A record that leasehold did not write, or that was damaged, stands under one of its keys. */
+export class CorruptRecordError extends LeaseholdError {
+  static readonly code = "CORRUPT_RECORD";
+  readonly code = CorruptRecordError.code;
+}
+
+/** The store itself cannot be read, for example a damaged SQLite file. */
+export class CorruptStoreError extends LeaseholdError {
+  static readonly code = "CORRUPT_STORE";
+  readonly code = CorruptStoreError.code;
+}
+
+/** An optional peer package is not installed. The message says which one. */
+export class MissingDependencyError extends LeaseholdError {
+  static readonly code = "MISSING_DEPENDENCY";
+  readonly code = MissingDependencyError.code;
+}

@@ -1,0 +1,52 @@
+import type { Capabilities, Operation } from "./backend.ts";
+import { LimitExceededError, UnsupportedError } from "./errors.ts";
+import { invariant } from "./invariant.ts";
+
+/**
+ * Checks operations against a backend's limits, before anything is sent.
+ *
+ * @throws LimitExceededError for a key, value or number of operations beyond the limit.
+ * @throws UnsupportedError for several keys where the backend commits only one.
+ */
+export function checkOperations(
+  kind: string,
+  capabilities: Capabilities,
+  operations: readonly Operation[],
+): void {
+  const { commitOperationsMax } = capabilities;
+  invariant(operations.length > 0, "a commit has at least one operation");
+  if (operations.length > 1 && commitOperationsMax === 1) {
+    throw new UnsupportedError(
+      `this ${kind} store commits one key at a time; got ${operations.length} operations`,
+    );
+  }
+  if (operations.length > commitOperationsMax) {
+    throw new LimitExceededError(
+      `the ${kind} backend commits at most ${commitOperationsMax} operations at once; got ${operations.length}`,
+    );
+  }
+  const keys = new Set(operations.map((operation) => operation.key));
+  invariant(keys.size === operations.length, "a key stands in at most one operation of a commit");
+  for (const operation of operations) {
+    checkKey(kind, capabilities, operation.key);
+    if (operation.kind === "put") checkValue(kind, capabilities, operation.key, operation.value);
+  }
+}
+
+/** @throws LimitExceededError when the key is too long for the backend. */
+export function checkKey(kind: string, capabilities: Capabilities, key: string): void {
+  invariant(/^[-=.\w]+$/.test(key), `keys are made of [A-Za-z0-9_=.-]; got ${JSON.stringify(key)}`);
+  if (key.length > capabilities.keyBytesMax) {
+    throw new LimitExceededError(
+      `the ${kind} backend takes keys of at most ${capabilities.keyBytesMax} bytes; got ${key.length}`,
+    );
+  }
+}
+
+function checkValue(kind: string, capabilities: Capabilities, key: string, value: Uint8Array): void {
+  if (value.length > capabilities.valueBytesMax) {
+    throw new LimitExceededError(
+      `the ${kind} backend takes values of at most ${capabilities.valueBytesMax} bytes; got ${value.length} for ${key}`,
+    );
+  }
+}
