@@ -1,5 +1,5 @@
 import type { AddOperation } from "./backend.ts";
-import { CorruptRecordError } from "./errors.ts";
+import { CorruptRecordError, LimitExceededError } from "./errors.ts";
 import { invariant } from "./invariant.ts";
 import { decodeJson, encodeJson } from "./json.ts";
 
@@ -27,20 +27,25 @@ export const emptyCounter: CounterRecord = { sum: 0, receipts: new Map() };
  * The promise reaches as far as the receipts do: it would be broken only by a retry that arrives after 64 other
  * writers have added since.
  *
- * @throws RangeError when the sum would leave the safe integers.
+ * @throws LimitExceededError when the sum would leave the safe integers. Nothing was applied.
  */
 export function applyAdd(
   counter: CounterRecord,
   delta: number,
   operation: AddOperation,
 ): { readonly counter: CounterRecord; readonly sum: number; readonly applied: boolean } {
+  invariant(Number.isSafeInteger(delta), `a delta is a safe integer; got ${delta}`);
   const receipt = counter.receipts.get(operation.writer);
   if (receipt !== undefined && receipt.sequence >= operation.sequence) {
     invariant(receipt.sequence === operation.sequence, "a writer's adds are issued in order");
     return { counter, sum: receipt.sum, applied: false };
   }
   const sum = counter.sum + delta;
-  if (!Number.isSafeInteger(sum)) throw new RangeError(`${counter.sum} + ${delta} is not a safe integer`);
+  if (!Number.isSafeInteger(sum)) {
+    throw new LimitExceededError(
+      `a counter holds integers from -(2^53 - 1) to 2^53 - 1; ${counter.sum} + ${delta} is beyond that`,
+    );
+  }
   const receipts = new Map(counter.receipts);
   receipts.delete(operation.writer);
   receipts.set(operation.writer, { sequence: operation.sequence, sum });
@@ -59,14 +64,20 @@ export function encodeCounter(counter: CounterRecord): Uint8Array {
 
 /** @throws CorruptRecordError when the bytes are not those of a counter. */
 export function decodeCounter(key: string, value: Uint8Array): CounterRecord {
-  const parsed = decodeJson(key, value) as { counter?: unknown; receipts?: unknown };
-  const receipts = new Map<string, AddReceipt>();
-  if (Number.isSafeInteger(parsed?.counter) && Array.isArray(parsed.receipts)) {
-    for (const [writer, sequence, sum] of parsed.receipts) receipts.set(writer, { sequence, sum });
-    return { sum: parsed.counter as number, receipts };
+  const parsed = decodeJson(key, value) as { counter?: unknown; receipts?: unknown } | null;
+  if (Number.isSafeInteger(parsed?.counter) && Array.isArray(parsed?.receipts)) {
+    if (parsed.receipts.every(isReceipt)) {
+      const receipts = parsed.receipts.map(([writer, sequence, sum]) => [writer, { sequence, sum }] as const);
+      return { sum: parsed.counter as number, receipts: new Map(receipts) };
+    }
   }
   throw new CorruptRecordError(
     `the record under key ${key} is not a counter; expected {"counter":<integer>,"receipts":[...]}. ` +
       "Something else wrote to this key: use another name, or delete the record",
   );
+}
+
+function isReceipt(value: unknown): value is [writer: string, sequence: number, sum: number] {
+  if (!Array.isArray(value) || value.length !== 3 || typeof value[0] !== "string") return false;
+  return Number.isSafeInteger(value[1]) && Number.isSafeInteger(value[2]);
 }
