@@ -1,1 +1,8 @@
-export {};
+export { backendConformance } from "./backend-conformance.ts";
+export type {
+  BackendConformanceOptions,
+  ConformanceCase,
+  ConformanceSkip,
+  ConformanceStore,
+  MissingStore,
+} from "./conformance/support.ts";
