@@ -1,4 +1,4 @@
-import { useContainers } from "./container-choice.ts";
+import { decideOnContainers } from "./container-choice.ts";
 import { containerRunner } from "./container-runner.ts";
 import { localRunner } from "./local-runner.ts";
 import { claimPort } from "./ports.ts";
@@ -33,7 +33,7 @@ export async function dynamodbServer(options: DynamodbServerOptions = {}): Promi
   const { persistent = false } = options;
   const claim = await claimPort();
   try {
-    const { runner, origin } = (await useContainers())
+    const { runner, origin } = (await decideOnContainers()).use
       ? await inImage(claim.port, persistent)
       : await asProgram(claim.port, persistent);
     const url = `http://${host}:${claim.port}`;

@@ -1,5 +1,5 @@
 import type { TestProject } from "vitest/node";
-import { useContainers } from "./container-choice.ts";
+import { decideOnContainers } from "./container-choice.ts";
 import { dynamodbServer } from "./dynamodb.ts";
 import { natsServer } from "./nats.ts";
 import { answersDynamodb, readNatsInfo } from "./probes.ts";
@@ -23,9 +23,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     return async () => {};
   }
 
-  const inContainers = await useContainers();
+  const containers = await decideOnContainers();
   // Decided once: the test processes, which start servers of their own, must not try to pull again.
-  process.env.LEASEHOLD_TEST_CONTAINERS = inContainers ? "1" : "0";
+  process.env.LEASEHOLD_TEST_CONTAINERS = containers.use ? "1" : "0";
 
   const owned: TestServer[] = [];
   const start = async (begin: () => Promise<SharedServer | TestServer>): Promise<Outcome> => {
@@ -51,6 +51,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     "missing" in server ? `${name} MISSING` : server.description,
   );
   console.log(`test servers: ${words.join(", ")}`);
+  if (containers.obstacle !== null) console.log(`no containers: ${containers.obstacle}`);
   for (const [, server] of outcomes) if ("missing" in server) console.error(server.missing);
 
   return async () => {

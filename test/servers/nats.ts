@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { useContainers } from "./container-choice.ts";
+import { decideOnContainers } from "./container-choice.ts";
 import { containerRunner } from "./container-runner.ts";
 import { localRunner } from "./local-runner.ts";
 import { claimPort } from "./ports.ts";
@@ -37,7 +37,7 @@ export async function natsServer(options: NatsServerOptions = {}): Promise<TestS
   const claim = await claimPort();
   const name = `leasehold-${randomUUID()}`;
   try {
-    const inContainer = await useContainers();
+    const { use: inContainer } = await decideOnContainers();
     const image = natsImage(version);
     const parts = { version, jetstream, config, port: claim.port, name };
     return await startTestServer({
