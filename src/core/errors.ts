@@ -58,9 +58,9 @@ export abstract class LeaseholdError extends Error {
   }
 
   // biome-ignore-start lint/complexity/noThisInStatic: each subclass compares its own code.
-  static override [Symbol.hasInstance](this: { readonly code?: ErrorCode }, value: unknown): boolean {
+  static override [Symbol.hasInstance](this: object, value: unknown): boolean {
     if (typeof value !== "object" || value === null || !(brand in value)) return false;
-    return this.code === undefined || value[brand] === this.code;
+    return !("code" in this) || value[brand] === this.code;
   }
   // biome-ignore-end lint/complexity/noThisInStatic: as above.
 }

@@ -1,0 +1,188 @@
+import { hostname } from "node:os";
+import type { Backend } from "./core/backend.ts";
+import { type Duration, parseDuration } from "./core/durations.ts";
+import { ClosedError, InvalidArgumentError } from "./core/errors.ts";
+import { checkName, recordKey } from "./core/names.ts";
+import { checkOptions } from "./core/options.ts";
+import { type Runtime, sleep, systemRuntime } from "./core/runtime.ts";
+import { createLock, type Lock, type LockOptions } from "./locks/lock.ts";
+import type { HeldGrant } from "./roster/grant.ts";
+import { inspectRoster } from "./roster/inspection.ts";
+import { RosterQueues } from "./roster/roster-queues.ts";
+import { SessionObserver } from "./sessions/session-observer.ts";
+import { SessionPool } from "./sessions/session-pool.ts";
+
+/** Options of {@link createCoordinator}. */
+export interface CoordinatorOptions {
+  /**
+   * The default TTL of leases: how long what this process holds outlives it when it dies. From 100 ms to 1 day;
+   * default 15 s. A heartbeat is sent every third of it.
+   */
+  readonly ttl?: Duration;
+  /** Keeps the names of one application apart from another's in the same store. Default: `default`. */
+  readonly namespace?: string;
+  /** Shown to those who inspect what this process holds, next to its host and process id. */
+  readonly clientName?: string;
+  /**
+   * By how much the clock rates of two machines may differ, as a fraction: an observer waits this much longer than
+   * a TTL before it declares a silent session dead. From 0 to 1; default 0.1.
+   */
+  readonly driftTolerance?: number;
+  /** Clocks, timers and randomness; for tests. */
+  readonly runtime?: Runtime;
+}
+
+/**
+ * The entry point: one backend, the liveness of this process in it, and factories for the primitives.
+ *
+ * Use one for each process and store. All that it holds shares one heartbeat for each TTL.
+ */
+export interface Coordinator extends AsyncDisposable {
+  /**
+   * The lock of this name: any Unicode string of 1 to 1,024 bytes. Costs nothing; asks nobody.
+   *
+   * @throws InvalidArgumentError for an illegal name or TTL.
+   */
+  lock(name: string, options?: LockOptions): Lock;
+  /** Creates the bucket, table or file if it is missing, and validates it. `connect` has done it already. */
+  setup(): Promise<void>;
+  /**
+   * Ends it. Waiters get a `ClosedError`; the signals of what is held abort with one; work in `hold` is waited for,
+   * at most one TTL, and everything else is released at once. Then the session's record is deleted, and a
+   * connection that `connect` opened is closed; a backend that was handed in stays open. Work that does not end keeps its lock until the lease expires: it is never released under
+   * it. Idempotent.
+   */
+  close(): Promise<void>;
+}
+
+const ttlRange = { minMs: 100, maxMs: 86_400_000 };
+
+/**
+ * Makes a coordinator over a backend. `connect` is the short way for most uses.
+ *
+ * @throws InvalidArgumentError for options out of range.
+ * @example
+ * ```ts
+ * import { createCoordinator } from "leasehold";
+ * import { memoryBackend } from "leasehold/memory";
+ * await using coordinator = createCoordinator(memoryBackend(), { ttl: "5s" });
+ * console.log((await coordinator.lock("report").tryAcquire()) !== null); // true
+ * ```
+ */
+export function createCoordinator(backend: Backend, options: CoordinatorOptions = {}): Coordinator {
+  checkOptions("createCoordinator", options, coordinatorOptions);
+  return new OpenCoordinator(backend, options, async () => undefined);
+}
+
+/** As {@link createCoordinator}, for a backend that is closed with the coordinator. */
+export function createOwningCoordinator(backend: Backend, options: CoordinatorOptions): Coordinator {
+  return new OpenCoordinator(backend, options, () => backend.close());
+}
+
+/** The names of {@link CoordinatorOptions}. */
+export const coordinatorOptions = ["ttl", "namespace", "clientName", "driftTolerance", "runtime"];
+
+class OpenCoordinator implements Coordinator {
+  readonly #backend: Backend;
+  readonly #runtime: Runtime;
+  readonly #namespace: string;
+  readonly #ttlMs: number;
+  readonly #sessions: SessionPool;
+  readonly #queues: RosterQueues;
+  readonly #work = new Map<HeldGrant, Promise<unknown>>();
+  readonly #closeBackend: () => Promise<void>;
+  #closing: Promise<void> | undefined;
+
+  constructor(backend: Backend, options: CoordinatorOptions, closeBackend: () => Promise<void>) {
+    const { namespace = "default", clientName, driftTolerance = 0.1, runtime = systemRuntime } = options;
+    checkName("namespace", namespace);
+    if (clientName !== undefined) checkName("clientName", clientName);
+    if (!(driftTolerance >= 0 && driftTolerance <= 1)) {
+      throw new InvalidArgumentError(
+        `driftTolerance must be a number from 0 to 1; got ${String(driftTolerance)}`,
+      );
+    }
+    const client = {
+      host: hostname(),
+      pid: process.pid,
+      ...(clientName !== undefined && { name: clientName }),
+    };
+    this.#backend = backend;
+    this.#closeBackend = closeBackend;
+    this.#runtime = runtime;
+    this.#namespace = namespace;
+    this.#ttlMs = parseDuration("ttl", options.ttl ?? "15s", ttlRange);
+    this.#sessions = new SessionPool({ backend, runtime, namespace, client });
+    const observer = new SessionObserver({ backend, runtime, namespace, driftTolerance });
+    const self = `${client.host}/${client.pid}`;
+    this.#queues = new RosterQueues({ backend, runtime, sessions: this.#sessions, observer, self });
+  }
+
+  lock(name: string, options: LockOptions = {}): Lock {
+    checkName("a lock's name", name);
+    checkOptions("lock", options, ["ttl"]);
+    const ttlMs = options.ttl === undefined ? this.#ttlMs : parseDuration("ttl", options.ttl, ttlRange);
+    const key = recordKey(this.#namespace, "lock", name);
+    const queue = () => this.#open().get({ key, name, capacity: 1 });
+    return createLock({
+      name,
+      ttlMs,
+      acquire: async (request) => queue().acquire(request),
+      tryAcquire: async (request) => queue().tryAcquire(request),
+      inspect: async () => {
+        this.#open();
+        return inspectRoster(
+          { backend: this.#backend, runtime: this.#runtime, namespace: this.#namespace },
+          key,
+        );
+      },
+      whileHolding: (grant, work) => this.#whileHolding(grant, work),
+    });
+  }
+
+  setup(): Promise<void> {
+    return this.#backend.setup();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #open(): RosterQueues {
+    if (this.#closing !== undefined) throw new ClosedError("the coordinator is closed");
+    return this.#queues;
+  }
+
+  async #whileHolding<R>(grant: HeldGrant, work: () => Promise<R>): Promise<R> {
+    const running = work();
+    this.#work.set(grant, running);
+    try {
+      return await running;
+    } finally {
+      this.#work.delete(grant);
+    }
+  }
+
+  async #close(): Promise<void> {
+    const reason = new ClosedError("the coordinator was closed");
+    this.#queues.rejectWaiting(reason);
+    const grants = [...this.#queues.grants()];
+    for (const grant of grants) grant.stop(reason);
+    const released = grants.filter((grant) => !this.#work.has(grant)).map((grant) => grant.release());
+    const pending = [...released, ...this.#work.values(), this.#queues.settled()];
+    // Bounded: a store that does not answer, or work that does not end, leaves the rest to expiry.
+    const patience = new AbortController();
+    const settled = Promise.allSettled(pending).then(() => patience.abort());
+    await Promise.race([
+      settled,
+      sleep(this.#runtime, this.#ttlMs, { holdsProcessOpen: true, signal: patience.signal }),
+    ]);
+    await this.#sessions.close();
+    await this.#closeBackend();
+  }
+}

@@ -1,0 +1,19 @@
+import { describe } from "./durations.ts";
+import { InvalidArgumentError } from "./errors.ts";
+
+/**
+ * Refuses options that nobody knows: a misspelt `wait` must not become a wait without end.
+ *
+ * @throws InvalidArgumentError naming the unknown option and the known ones.
+ */
+export function checkOptions(what: string, options: object | undefined, known: readonly string[]): void {
+  if (options === undefined) return;
+  if (typeof options !== "object" || options === null) {
+    throw new InvalidArgumentError(`the options of ${what} must be an object; got ${describe(options)}`);
+  }
+  for (const key of Object.keys(options)) {
+    if (!known.includes(key)) {
+      throw new InvalidArgumentError(`${what} has no option ${describe(key)}; it has ${known.join(", ")}`);
+    }
+  }
+}

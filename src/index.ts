@@ -1,0 +1,43 @@
+export { type ConnectOptions, connect } from "./connect.ts";
+export { type Coordinator, type CoordinatorOptions, createCoordinator } from "./coordinator.ts";
+export type {
+  AddOperation,
+  Backend,
+  Capabilities,
+  ChangeHint,
+  CommitResult,
+  Conflict,
+  Expectation,
+  Operation,
+  RequestOptions,
+  ScanPage,
+  StoredRecord,
+  Unsubscribe,
+  Version,
+} from "./core/backend.ts";
+export type { Duration } from "./core/durations.ts";
+export {
+  AbortedError,
+  AcquireTimeoutError,
+  ClosedError,
+  CorruptRecordError,
+  CorruptStoreError,
+  type ErrorCode,
+  InvalidArgumentError,
+  LeaseholdError,
+  LeaseLostError,
+  LimitExceededError,
+  MissingDependencyError,
+  OutcomeUnknownError,
+  PermissionDeniedError,
+  StoreMisconfiguredError,
+  StoreMissingError,
+  UnavailableError,
+  UnsupportedError,
+} from "./core/errors.ts";
+export type { Json } from "./core/json.ts";
+export type { CancelTimer, Runtime, TimerOptions } from "./core/runtime.ts";
+export type { AcquireOptions, Lock, LockOptions, TryAcquireOptions } from "./locks/lock.ts";
+export type { Grant, GrantState } from "./roster/grant.ts";
+export type { InspectedHolder, Inspection, Participant } from "./roster/inspection.ts";
+export type { ClientDescription } from "./sessions/session-record.ts";

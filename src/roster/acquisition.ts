@@ -1,0 +1,89 @@
+import { AbortedError, AcquireTimeoutError, type LeaseholdError } from "../core/errors.ts";
+import type { Json } from "../core/json.ts";
+import type { CancelTimer, Runtime } from "../core/runtime.ts";
+import type { HeldGrant } from "./grant.ts";
+
+/** What one caller asks for. */
+export interface AcquireRequest {
+  readonly name: string;
+  readonly ttlMs: number;
+  readonly weight: number;
+  /** `Infinity`: as long as it takes. */
+  readonly waitMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly metadata: Json | undefined;
+}
+
+/**
+ * One caller's wish, from the call to its one answer: a grant, or an error. Timer and abort listener are gone
+ * when it is answered.
+ */
+export class Acquisition {
+  readonly request: AcquireRequest;
+  readonly answer: Promise<HeldGrant>;
+  /** The last failure of the store, told when the time is up. */
+  failure: LeaseholdError | undefined;
+  readonly #abort = new AbortController();
+  #resolve!: (grant: HeldGrant) => void;
+  #reject!: (error: unknown) => void;
+  #cancelTimer: CancelTimer = () => {};
+  #onAbort = (): void =>
+    this.reject(new AbortedError("the caller aborted the acquire", { cause: this.request.signal?.reason }));
+
+  constructor(runtime: Runtime, request: AcquireRequest) {
+    this.request = request;
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    if (request.signal?.aborted === true) {
+      this.#onAbort();
+      return;
+    }
+    request.signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (request.waitMs === Number.POSITIVE_INFINITY) return;
+    this.#cancelTimer = runtime.schedule(request.waitMs, () => this.#onTimeout(), { holdsProcessOpen: true });
+  }
+
+  /** Whether nobody has answered yet. */
+  get isOpen(): boolean {
+    return !this.#abort.signal.aborted;
+  }
+
+  /** As a roster change asks: whether to go on, after this failure if there was one. */
+  wants(failure?: LeaseholdError): boolean {
+    if (failure !== undefined) this.failure = failure;
+    return this.isOpen;
+  }
+
+  /** Fires when it is answered, one way or the other. */
+  get answered(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Hands the grant over. Answers false when the caller has gone, and the grant must be given back. */
+  resolve(grant: HeldGrant): boolean {
+    return this.#close(() => this.#resolve(grant));
+  }
+
+  reject(error: unknown): void {
+    this.#close(() => this.#reject(error));
+  }
+
+  #onTimeout(): void {
+    const { name, waitMs } = this.request;
+    const why =
+      this.failure === undefined ? "others hold it" : `the store last failed with: ${this.failure.message}`;
+    const message = `${JSON.stringify(name)} was not acquired within ${waitMs} ms: ${why}`;
+    this.reject(new AcquireTimeoutError(message, this.failure && { cause: this.failure }));
+  }
+
+  #close(answer: () => void): boolean {
+    if (!this.isOpen) return false;
+    this.#cancelTimer();
+    this.request.signal?.removeEventListener("abort", this.#onAbort);
+    this.#abort.abort();
+    answer();
+    return true;
+  }
+}

@@ -1,0 +1,53 @@
+import type { Runtime } from "../core/runtime.ts";
+import type { SessionObserver } from "../sessions/session-observer.ts";
+import type { Entrant } from "./roster.ts";
+import type { RosterDriver, RosterView } from "./roster-driver.ts";
+
+/** What a look at the store showed. */
+export interface Sighting {
+  readonly view: RosterView;
+  /** Sessions whose death was decided: their entrants may be evicted. */
+  readonly dead: readonly string[];
+  /** When to look at the same entrants again. */
+  readonly nextLookMs: number;
+}
+
+/** What a lookout works with. */
+export interface LookoutContext {
+  readonly runtime: Runtime;
+  readonly observer: SessionObserver;
+  /** Who declares a death, for the tombstone. */
+  readonly self: string;
+}
+
+/** Sessions looked at in one request. The others get their turn when these are gone. */
+const sessionsMax = 16;
+/** Two and a half reads in a TTL see every heartbeat of a live session in time, within a budget of three. */
+export const lookEveryTtls = 0.4;
+
+/**
+ * Reads a roster together with the sessions of some of its entrants, in one request, and declares those dead
+ * that have stood still for long enough.
+ */
+export async function lookOut(
+  context: LookoutContext,
+  driver: RosterDriver,
+  entrants: readonly Entrant[],
+): Promise<Sighting> {
+  const { observer, runtime, self } = context;
+  const ttls = new Map(entrants.slice(0, sessionsMax).map((entrant) => [entrant.session, entrant.ttlMs]));
+  const sessions = [...ttls.keys()];
+  const sentAtMs = runtime.monotonicMs();
+  const { view, others } = await driver.read(sessions.map((session) => observer.keyOf(session)));
+  const dead: string[] = [];
+  let nextLookMs = Number.POSITIVE_INFINITY;
+  for (const [index, session] of sessions.entries()) {
+    const verdict = observer.note(session, others[index] ?? null, sentAtMs, ttls.get(session) ?? 0);
+    if (verdict.state === "dead") dead.push(session);
+    else if (verdict.untilDeathMs > 0) {
+      nextLookMs = Math.min(nextLookMs, verdict.untilDeathMs, lookEveryTtls * verdict.ttlMs);
+    } else if (await observer.declareDead(session, self)) dead.push(session);
+    else nextLookMs = Math.min(nextLookMs, lookEveryTtls * verdict.ttlMs);
+  }
+  return { view, dead, nextLookMs };
+}

@@ -1,0 +1,211 @@
+import type { Backend, StoredRecord, Version } from "../core/backend.ts";
+import { backoffMs } from "../core/backoff.ts";
+import { type LeaseholdError, OutcomeUnknownError, UnavailableError } from "../core/errors.ts";
+import { type Runtime, sleep } from "../core/runtime.ts";
+import { admit, emptyRoster, type Holder, type Roster } from "./roster.ts";
+import { decodeRoster, encodeRoster } from "./roster-record.ts";
+
+/** What a driver needs to know about the record it drives. */
+export interface RosterTarget {
+  readonly backend: Backend;
+  readonly runtime: Runtime;
+  readonly key: string;
+  readonly name: string;
+  readonly capacity: number;
+}
+
+/** A change to a roster, safe to apply again to what it has been applied to already. */
+export interface RosterChange {
+  readonly apply: (roster: Roster) => Roster;
+  /** Whether a roster that was read shows that nothing needs to be written. Left out: always write. */
+  readonly isSettledIn?: (roster: Roster) => boolean;
+  /** Asked before each attempt, and with the error after one that failed. `false`: give up. */
+  readonly isWanted: (failure?: LeaseholdError) => boolean;
+}
+
+/** The roster as of some commit or read. */
+export interface RosterView {
+  readonly version: Version | null;
+  readonly roster: Roster;
+}
+
+interface Pending {
+  readonly change: RosterChange;
+  readonly resolve: (view: RosterView) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** When the store may collect a roster that nobody stands in. Until then its fence and version serve again. */
+const emptyRosterTtlMs = 7 * 86_400_000;
+const conflictBackoffMaxMs = 500;
+/** Pauses between attempts while the store fails. */
+export const failureBackoff = { firstMs: 50, maxMs: 2_000 };
+
+/**
+ * Reads and writes one roster for all that one client does with it. One write is in flight at a time; what comes
+ * meanwhile rides together in the next one. A change is applied again after a conflict or an unknown outcome,
+ * which its idempotence makes safe: entrants are unique, so the record itself tells what was applied.
+ */
+export class RosterDriver {
+  readonly #target: RosterTarget;
+  #known: RosterView | undefined;
+  #pending: Pending[] = [];
+  #running = false;
+  #settled: Promise<void> = Promise.resolve();
+  #commits = 0;
+  #fenceFloor = 0;
+  /** Wakes those whom a commit of ours admitted. */
+  readonly #onAdmitted: (holder: Holder) => void;
+
+  constructor(target: RosterTarget, onAdmitted: (holder: Holder) => void) {
+    this.#target = target;
+    this.#onAdmitted = onAdmitted;
+  }
+
+  /** The newest view this client has, without asking the store. */
+  get known(): RosterView | undefined {
+    return this.#known;
+  }
+
+  /** Resolves when nothing is queued or in flight any more. Never rejects. */
+  get settled(): Promise<void> {
+    return this.#settled;
+  }
+
+  /** Whether something is queued or in flight. */
+  get busy(): boolean {
+    return this.#running;
+  }
+
+  /** Reads the roster, and other records along with it in the same request. */
+  async read(
+    otherKeys: readonly string[] = [],
+  ): Promise<{ readonly view: RosterView; readonly others: readonly (StoredRecord | null)[] }> {
+    const commitsBefore = this.#commits;
+    const [record, ...others] = await this.#target.backend.get([this.#target.key, ...otherKeys]);
+    const view = this.#decode(record ?? null);
+    // A commit of ours that came between is newer than what this read may show.
+    if (commitsBefore === this.#commits && !this.#running) this.#known = view;
+    return { view, others };
+  }
+
+  /** Commits a change. Resolves with the roster that the commit made, rejects when it is given up. */
+  submit(change: RosterChange): Promise<RosterView> {
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ change, resolve, reject });
+      if (this.#running) return;
+      this.#running = true;
+      // Deferred, so that what is submitted in the same turn rides in the same write.
+      this.#settled = Promise.resolve().then(() => this.#run());
+    });
+  }
+
+  async #run(): Promise<void> {
+    const { runtime } = this.#target;
+    let conflicts = 0;
+    let failures = 0;
+    while (this.#pending.length > 0) {
+      const batch = this.#pending.splice(0).filter(keepWanted);
+      if (batch.length === 0) continue;
+      const startedAtMs = runtime.monotonicMs();
+      let delayMs = 0;
+      try {
+        const committed = await this.#attempt(batch);
+        conflicts = committed ? 0 : conflicts + 1;
+        failures = 0;
+        if (!committed) {
+          this.#pending.unshift(...batch);
+          const roundTripMs = runtime.monotonicMs() - startedAtMs;
+          delayMs = backoffMs(runtime, conflicts, { firstMs: roundTripMs / 2, maxMs: conflictBackoffMaxMs });
+        }
+      } catch (error) {
+        this.#known = undefined;
+        this.#pending.unshift(...batch.filter((pending) => keepAfterFailure(pending, error)));
+        delayMs = backoffMs(runtime, failures, failureBackoff);
+        failures += 1;
+      }
+      if (delayMs > 0 && this.#pending.length > 0) await sleep(runtime, delayMs, { holdsProcessOpen: true });
+    }
+    this.#running = false;
+  }
+
+  /** Answers whether the batch is done; on a conflict it is not. */
+  async #attempt(batch: readonly Pending[]): Promise<boolean> {
+    const { backend, runtime, key, name } = this.#target;
+    const base = this.#known ?? (await this.#refresh());
+    const open = batch.filter((pending) => pending.change.isSettledIn?.(base.roster) !== true);
+    if (open.length > 0) {
+      const changed = open.reduce(
+        (roster, pending) => pending.change.apply(roster),
+        this.#lifted(base.roster),
+      );
+      const roster = admit(changed, runtime.wallMs());
+      const isEmpty = roster.holders.length + roster.waiters.length === 0;
+      const result = await backend.commit([
+        {
+          kind: "put",
+          key,
+          value: encodeRoster(name, roster),
+          expect: base.version,
+          ...(isEmpty && { ttlMs: emptyRosterTtlMs }),
+        },
+      ]);
+      if (!result.committed) {
+        const current = result.conflicts[0]?.current;
+        this.#known = current === undefined ? undefined : this.#decode(current);
+        return false;
+      }
+      this.#adopt({ version: result.versions[0] ?? null, roster }, base.roster);
+    }
+    const view = this.#known ?? base;
+    for (const pending of batch) pending.resolve(view);
+    return true;
+  }
+
+  #adopt(view: RosterView, before: Roster): void {
+    this.#known = view;
+    this.#commits += 1;
+    this.#fenceFloor = view.roster.fence;
+    if (view.roster.fence === before.fence) return;
+    for (const holder of view.roster.holders) if (holder.fence > before.fence) this.#onAdmitted(holder);
+  }
+
+  async #refresh(): Promise<RosterView> {
+    const [record] = await this.#target.backend.get([this.#target.key]);
+    this.#known = this.#decode(record ?? null);
+    return this.#known;
+  }
+
+  /** A record that was wiped or rolled back must not lead to a fence that this client has already seen. */
+  #lifted(roster: Roster): Roster {
+    return roster.fence >= this.#fenceFloor ? roster : { ...roster, fence: this.#fenceFloor };
+  }
+
+  #decode(record: StoredRecord | null): RosterView {
+    if (record === null) return { version: null, roster: emptyRoster(this.#target.capacity) };
+    const { roster } = decodeRoster(record.key, record.value);
+    return { version: record.version, roster };
+  }
+}
+
+/** Only what tells nothing about the caller's request itself is worth another attempt. */
+export function isTransient(error: unknown): error is LeaseholdError {
+  return error instanceof UnavailableError || error instanceof OutcomeUnknownError;
+}
+
+function keepWanted(pending: Pending): boolean {
+  const wanted = pending.change.isWanted();
+  if (!wanted) pending.reject(new WithdrawnError());
+  return wanted;
+}
+
+function keepAfterFailure(pending: Pending, error: unknown): boolean {
+  const keep = isTransient(error) && pending.change.isWanted(error);
+  if (!keep) pending.reject(error);
+  return keep;
+}
+
+/** A change was given up by its own submitter before it was sent again; never reaches a user. */
+export class WithdrawnError extends Error {
+  override readonly name = "WithdrawnError";
+}

@@ -1,0 +1,239 @@
+import { backoffMs } from "../core/backoff.ts";
+import { AcquireTimeoutError } from "../core/errors.ts";
+import { sleep } from "../core/runtime.ts";
+import type { Session } from "../sessions/session.ts";
+import type { SessionPool } from "../sessions/session-pool.ts";
+import { type AcquireRequest, Acquisition } from "./acquisition.ts";
+import { Entry } from "./entry.ts";
+import { HeldGrant } from "./grant.ts";
+import { type LookoutContext, lookOut } from "./lookout.ts";
+import { type Holder, hasRoom, leave, type Roster, standing } from "./roster.ts";
+import {
+  failureBackoff,
+  isTransient,
+  RosterDriver,
+  type RosterTarget,
+  WithdrawnError,
+} from "./roster-driver.ts";
+import { Turn } from "./turn.ts";
+
+/** What all queues of one coordinator share, and the record that this one is about. */
+export interface QueueContext extends LookoutContext, RosterTarget {
+  readonly sessions: SessionPool;
+}
+
+/**
+ * All that one client does with one name. Its callers stand in local order behind one entrant in the roster; the
+ * entrant's place passes on from process to process, first come, first served.
+ */
+export class RosterQueue {
+  readonly #context: QueueContext;
+  readonly #driver: RosterDriver;
+  readonly #held = new Map<HeldGrant, () => void>();
+  #waiting: Acquisition[] = [];
+  #contending: Acquisition | undefined;
+  #contention: Promise<unknown> = Promise.resolve();
+  #turn: Turn | undefined;
+
+  constructor(context: QueueContext) {
+    this.#context = context;
+    this.#driver = new RosterDriver(context, (holder) => this.#onAdmitted(holder));
+  }
+
+  /** Whether nothing is held, waited for or in flight: all that is lost by forgetting it is a known version. */
+  get isIdle(): boolean {
+    return (
+      this.#held.size === 0 &&
+      this.#waiting.length === 0 &&
+      this.#contending === undefined &&
+      !this.#driver.busy
+    );
+  }
+
+  /** The grants that are held now. */
+  get grants(): Iterable<HeldGrant> {
+    return this.#held.keys();
+  }
+
+  /** The roster as the store shows it now. */
+  async read(): Promise<Roster> {
+    return (await this.#driver.read()).view.roster;
+  }
+
+  /** Waits for a grant, in order of arrival. */
+  async acquire(request: AcquireRequest): Promise<HeldGrant> {
+    if (request.waitMs === 0) {
+      const grant = await this.tryAcquire(request);
+      if (grant !== null) return grant;
+      throw new AcquireTimeoutError(`${JSON.stringify(request.name)} is held by others, and wait is 0`);
+    }
+    const acquisition = new Acquisition(this.#context.runtime, request);
+    this.#waiting.push(acquisition);
+    this.#advance();
+    return acquisition.answer;
+  }
+
+  /** A grant if nobody stands before us, else `null`, without ever waiting for anybody. */
+  async tryAcquire(request: AcquireRequest): Promise<HeldGrant | null> {
+    const acquisition = new Acquisition(this.#context.runtime, {
+      ...request,
+      waitMs: Number.POSITIVE_INFINITY,
+    });
+    if (!acquisition.isOpen) return acquisition.answer;
+    if (this.#contending !== undefined || this.#waiting.length > 0 || !this.#mayEnter()) return null;
+    this.#contending = acquisition;
+    const trying = this.#tryOnce(acquisition).finally(() => this.#endContention());
+    this.#contention = trying.catch(answeredAlready);
+    // The caller's abort answers at once; what is in flight is cleaned up behind it.
+    return Promise.race([trying, acquisition.answer]);
+  }
+
+  /** Resolves when nothing is in flight any more. Only after everybody who waits was answered. */
+  async settled(): Promise<void> {
+    await this.#contention;
+    await this.#driver.settled;
+  }
+
+  /** Answers everybody who waits here with `error`. */
+  rejectWaiting(error: unknown): void {
+    for (const acquisition of this.#waiting) acquisition.reject(error);
+    this.#contending?.reject(error);
+  }
+
+  /** A process that holds a mutex need not queue for it: it joins again in the write that releases it. */
+  #mayEnter(): boolean {
+    return this.#held.size === 0 || this.#context.capacity > 1;
+  }
+
+  #advance(): void {
+    this.#waiting = this.#waiting.filter((acquisition) => acquisition.isOpen);
+    if (this.#contending !== undefined || !this.#mayEnter()) return;
+    const next = this.#waiting.shift();
+    if (next === undefined) return;
+    this.#contending = next;
+    this.#contention = this.#contend(next)
+      .catch((error) => next.reject(error))
+      .finally(() => this.#endContention());
+  }
+
+  #endContention(): void {
+    this.#contending = undefined;
+    this.#advance();
+  }
+
+  /** Stands in the roster for one caller until it is answered; again with a new session when one was lost. */
+  async #contend(acquisition: Acquisition): Promise<void> {
+    for (let attempt = 0; acquisition.isOpen; attempt += 1) {
+      const session = await this.#openSession(acquisition, attempt);
+      if (session !== undefined && (await this.#standFor(acquisition, session))) return;
+    }
+  }
+
+  async #openSession(acquisition: Acquisition, attempt: number): Promise<Session | undefined> {
+    const { runtime, sessions } = this.#context;
+    try {
+      return await sessions.get(acquisition.request.ttlMs);
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      acquisition.failure = error;
+      const delayMs = backoffMs(runtime, attempt, failureBackoff);
+      await sleep(runtime, delayMs, { holdsProcessOpen: true, signal: acquisition.answered });
+      return undefined;
+    }
+  }
+
+  /** Answers whether the grant was delivered. If not, nothing of it stays in the roster. */
+  async #standFor(acquisition: Acquisition, session: Session): Promise<boolean> {
+    const entry = new Entry(this.#driver, session, acquisition.request);
+    let isDelivered = false;
+    try {
+      const view = await entry.join({ isWanted: (failure) => acquisition.wants(failure) });
+      if (view === undefined) return false;
+      this.#turn = new Turn({ ...this.#context, driver: this.#driver }, acquisition, entry, session);
+      const holder = await this.#turn.wait(view);
+      isDelivered = holder !== undefined && this.#deliver(acquisition, session, holder);
+      return isDelivered;
+    } finally {
+      this.#turn = undefined;
+      if (!isDelivered) leaveBehind(entry, session);
+    }
+  }
+
+  async #tryOnce(acquisition: Acquisition): Promise<HeldGrant | null> {
+    const { weight, ttlMs } = acquisition.request;
+    let view = this.#driver.known;
+    let evicting: readonly string[] = [];
+    if (view === undefined) view = (await this.#driver.read()).view;
+    else if (!hasRoom(view.roster, weight)) {
+      ({ view, dead: evicting } = await lookOut(this.#context, this.#driver, view.roster.holders));
+    }
+    if (evicting.length === 0 && !hasRoom(view.roster, weight)) return null;
+    const session = await this.#context.sessions.get(ttlMs);
+    const entry = new Entry(this.#driver, session, acquisition.request);
+    let isDelivered = false;
+    try {
+      const isWanted = (failure?: Error): boolean => failure === undefined && acquisition.isOpen;
+      const joined = await entry.join({ onlyIfRoom: true, evicting, isWanted });
+      const place = joined && standing(joined.roster, entry.entrant);
+      isDelivered = place?.place === "holder" && this.#deliver(acquisition, session, place.holder);
+      return isDelivered ? acquisition.answer : null;
+    } finally {
+      if (!isDelivered) leaveBehind(entry, session);
+    }
+  }
+
+  /** Hands a grant over, unless the caller has gone or the lease ended on the way. */
+  #deliver(acquisition: Acquisition, session: Session, holder: Holder): boolean {
+    session.check();
+    if (session.lost !== undefined || !acquisition.isOpen) return false;
+    const { name } = acquisition.request;
+    const acquiredAtMs = this.#context.runtime.wallMs();
+    const giveBack = (returned: HeldGrant): Promise<void> => this.#giveBack(returned);
+    const grant = new HeldGrant({ name, session, holder, acquiredAtMs, giveBack });
+    const unsubscribe = session.onLost((reason) => {
+      this.#held.delete(grant);
+      grant.lose(reason);
+      this.#advance();
+    });
+    this.#held.set(grant, unsubscribe);
+    return acquisition.resolve(grant);
+  }
+
+  async #giveBack(grant: HeldGrant): Promise<void> {
+    const { session, holder } = grant;
+    const apply = (roster: Roster): Roster => leave(roster, holder);
+    if (session.lost !== undefined) {
+      // Its holder says that it has stopped: the next one need not wait for the expiry. Not worth a second try.
+      const isSettledIn = (roster: Roster): boolean => standing(roster, holder).place === "absent";
+      this.#driver
+        .submit({ apply, isSettledIn, isWanted: (failure) => failure === undefined })
+        .catch(expiryFrees);
+      return;
+    }
+    this.#held.get(grant)?.();
+    this.#held.delete(grant);
+    const leaving = this.#driver.submit({ apply, isWanted: () => session.lost === undefined });
+    // In this turn, so that the next local caller joins in the write that releases.
+    this.#advance();
+    await leaving.catch((error: unknown) => {
+      throw error instanceof WithdrawnError ? (session.lost ?? error) : error;
+    });
+  }
+
+  #onAdmitted(holder: Holder): void {
+    const { backend, key, sessions } = this.#context;
+    if (sessions.owns(holder.session)) this.#turn?.poke();
+    else if (backend.capabilities.wake) backend.wake(holder.session, key);
+  }
+}
+
+/** Leaves in the background, for as long as the session lives; after that the others evict it. */
+function leaveBehind(entry: Entry, session: Session): void {
+  entry.leave(() => session.lost === undefined).catch(expiryFrees);
+}
+
+/** The caller of a try got its error already. */
+function answeredAlready(): void {}
+
+/** The answer to a leave that failed for good: the entrant's session ends, and whoever waits evicts it. */
+function expiryFrees(): void {}

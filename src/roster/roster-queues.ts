@@ -1,0 +1,57 @@
+import type { Backend } from "../core/backend.ts";
+import type { SessionPool } from "../sessions/session-pool.ts";
+import type { HeldGrant } from "./grant.ts";
+import type { LookoutContext } from "./lookout.ts";
+import { RosterQueue } from "./roster-queue.ts";
+
+/** What all queues of one coordinator share. */
+export interface QueuesContext extends LookoutContext {
+  readonly backend: Backend;
+  readonly sessions: SessionPool;
+}
+
+/** Names whose roster is remembered after the last use, for an acquire without a read. */
+const idleQueuesMax = 1_024;
+
+/** The queues of one coordinator, by key. Those in use are all kept, of the idle ones the last used. */
+export class RosterQueues {
+  readonly #context: QueuesContext;
+  readonly #queues = new Map<string, RosterQueue>();
+  #sweepAt = 2 * idleQueuesMax;
+
+  constructor(context: QueuesContext) {
+    this.#context = context;
+  }
+
+  /** The queue of a key: the same one as long as anything is held or waited for there. */
+  get(target: { readonly key: string; readonly name: string; readonly capacity: number }): RosterQueue {
+    const known = this.#queues.get(target.key);
+    const queue = known ?? new RosterQueue({ ...this.#context, ...target });
+    // Last used, last in the map.
+    if (known !== undefined) this.#queues.delete(target.key);
+    this.#queues.set(target.key, queue);
+    if (this.#queues.size > this.#sweepAt) this.#sweep();
+    return queue;
+  }
+
+  /** Everything that is held now. */
+  *grants(): Iterable<HeldGrant> {
+    for (const queue of this.#queues.values()) yield* queue.grants;
+  }
+
+  rejectWaiting(error: unknown): void {
+    for (const queue of this.#queues.values()) queue.rejectWaiting(error);
+  }
+
+  /** Resolves when nothing is in flight any more. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#queues.values()].map((queue) => queue.settled()));
+  }
+
+  /** Forgets idle queues, the longest unused first. Runs once in a thousand uses, so it costs next to nothing. */
+  #sweep(): void {
+    const idle = [...this.#queues].filter(([, queue]) => queue.isIdle);
+    for (const [key] of idle.slice(0, Math.max(0, idle.length - idleQueuesMax))) this.#queues.delete(key);
+    this.#sweepAt = this.#queues.size + idleQueuesMax;
+  }
+}

@@ -1,0 +1,160 @@
+import type { Backend, Unsubscribe } from "../core/backend.ts";
+import { sleep } from "../core/runtime.ts";
+import type { Session } from "../sessions/session.ts";
+import type { Acquisition } from "./acquisition.ts";
+import type { Entry } from "./entry.ts";
+import { type LookoutContext, lookEveryTtls, lookOut } from "./lookout.ts";
+import { type Entrant, evict, type Holder, predecessors, standing } from "./roster.ts";
+import { isTransient, type RosterDriver, type RosterView } from "./roster-driver.ts";
+
+/** What a turn is waited for with. */
+export interface TurnContext extends LookoutContext {
+  readonly backend: Backend;
+  readonly driver: RosterDriver;
+  readonly key: string;
+}
+
+/** How soon a backend without wakes and watches is asked again by the first in line. */
+const headPoll = { firstMs: 50, growth: 1.5, maxMs: 1_000, jitter: 0.25 };
+/** How soon it is asked by the others, and every backend by those who stand outside a full queue. */
+const otherPollTtls = 0.25;
+/** A wait that ends sooner than this never looks at a session. */
+const firstLookTtls = 0.1;
+
+/**
+ * Waits in a roster until the entry is admitted. Wakes and watches make it quick; its own slow timer, which also
+ * watches over the entrant before it, makes it right when every hint is lost.
+ */
+export class Turn {
+  readonly acquisition: Acquisition;
+  readonly session: Session;
+  readonly #context: TurnContext;
+  readonly #entry: Entry;
+  readonly #isNotified: boolean;
+  #isPoked = false;
+  #interrupt: AbortController | undefined;
+  #polls = 0;
+  #watched: readonly Entrant[] = [];
+  #lookAtMs = 0;
+
+  constructor(context: TurnContext, acquisition: Acquisition, entry: Entry, session: Session) {
+    this.#context = context;
+    this.acquisition = acquisition;
+    this.#entry = entry;
+    this.session = session;
+    const { wake, watch } = context.backend.capabilities;
+    this.#isNotified = wake || watch === "push";
+  }
+
+  /** Something may have changed: look now. */
+  readonly poke = (): void => {
+    this.#isPoked = true;
+    this.#interrupt?.abort();
+  };
+
+  /** Resolves with the holder, or `undefined` when nobody wants it any more or the session was lost. */
+  async wait(joined: RosterView): Promise<Holder | undefined> {
+    const { answered } = this.acquisition;
+    const unsubscribes = [this.#listen(), this.session.onLost(this.poke)];
+    answered.addEventListener("abort", this.poke, { once: true });
+    try {
+      return await this.#follow(joined);
+    } finally {
+      answered.removeEventListener("abort", this.poke);
+      for (const unsubscribe of unsubscribes) unsubscribe();
+    }
+  }
+
+  async #follow(joined: RosterView): Promise<Holder | undefined> {
+    let view = joined;
+    while (this.#isWanted()) {
+      const place = standing(view.roster, this.#entry.entrant);
+      if (place.place === "holder") return place.holder;
+      const position = place.place === "waiter" ? place.position : undefined;
+      this.#watch(position === undefined ? [] : predecessors(view.roster, position));
+      await this.#pause(position);
+      if (!this.#isWanted()) break;
+      try {
+        const next = position === undefined ? await this.#rejoin() : await this.#look();
+        if (next === undefined) break;
+        if (next.version !== view.version) this.#polls = 0;
+        view = next;
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+        this.acquisition.failure = error;
+      }
+    }
+    return undefined;
+  }
+
+  #isWanted(): boolean {
+    return this.acquisition.isOpen && this.session.lost === undefined;
+  }
+
+  #listen(): Unsubscribe {
+    const { backend, key } = this.#context;
+    if (backend.capabilities.wake) return this.session.onWake(key, this.poke);
+    if (backend.capabilities.watch === "none") return () => {};
+    return backend.watch(key, (hint) => hint.key === key && this.poke());
+  }
+
+  /** Keeps the time of the next look as long as the same sessions are watched. */
+  #watch(entrants: readonly Entrant[]): void {
+    const isSame =
+      entrants.length === this.#watched.length &&
+      entrants.every(({ session }, index) => session === this.#watched[index]?.session);
+    if (isSame) return;
+    this.#watched = entrants;
+    this.#lookIn(firstLookTtls * this.#watchedTtlMs());
+  }
+
+  #lookIn(delayMs: number): void {
+    this.#lookAtMs = this.#context.runtime.monotonicMs() + delayMs;
+  }
+
+  #watchedTtlMs(): number {
+    return Math.min(this.session.ttlMs, ...this.#watched.map((entrant) => entrant.ttlMs));
+  }
+
+  /** One read; with the sessions before us when their time has come. */
+  async #look(): Promise<RosterView> {
+    const { driver, runtime } = this.#context;
+    if (runtime.monotonicMs() < this.#lookAtMs) return (await driver.read()).view;
+    this.#lookIn(lookEveryTtls * this.#watchedTtlMs());
+    const { view, dead, nextLookMs } = await lookOut(this.#context, driver, this.#watched);
+    if (Number.isFinite(nextLookMs)) this.#lookIn(nextLookMs);
+    if (dead.length === 0) return view;
+    return driver.submit({
+      apply: (roster) => dead.reduce(evict, roster),
+      isWanted: () => this.#isWanted(),
+    });
+  }
+
+  #rejoin(): Promise<RosterView | undefined> {
+    return this.#entry.join({ isWanted: (failure) => this.acquisition.wants(failure) });
+  }
+
+  async #pause(position: number | undefined): Promise<void> {
+    const { runtime } = this.#context;
+    const pollMs =
+      this.#isNotified && position !== undefined ? Number.POSITIVE_INFINITY : this.#pollDelayMs(position);
+    const delayMs = Math.min(
+      pollMs,
+      position === undefined ? pollMs : this.#lookAtMs - runtime.monotonicMs(),
+    );
+    if (!this.#isPoked) {
+      this.#interrupt = new AbortController();
+      await sleep(runtime, delayMs, { holdsProcessOpen: true, signal: this.#interrupt.signal });
+      this.#interrupt = undefined;
+    }
+    this.#isPoked = false;
+  }
+
+  #pollDelayMs(position: number | undefined): number {
+    if (position !== 0) return otherPollTtls * this.session.ttlMs;
+    const { firstMs, growth, maxMs, jitter } = headPoll;
+    const delayMs = Math.min(maxMs, firstMs * growth ** this.#polls);
+    this.#polls += 1;
+    return delayMs * (1 + jitter * (2 * this.#context.runtime.random() - 1));
+  }
+}

@@ -1,0 +1,27 @@
+import type { Runtime } from "../core/runtime.ts";
+
+/** One moment, on every clock that this machine has. */
+export interface Instant {
+  readonly monotonicMs: number;
+  readonly wallMs: number;
+  readonly uptimeMs: number;
+}
+
+/** This moment. */
+export function instant(runtime: Runtime): Instant {
+  return { monotonicMs: runtime.monotonicMs(), wallMs: runtime.wallMs(), uptimeMs: runtime.uptimeMs() };
+}
+
+/**
+ * How much of a lease has passed, by the clock that ran furthest. The monotonic clock may stand still while the
+ * machine sleeps; then the wall clock or the uptime shows it. A wall clock that jumps forward costs the lease,
+ * which is safe; one that jumps back changes nothing.
+ */
+export function elapsedMs(since: Instant, now: Instant): number {
+  return Math.max(quickElapsedMs(since, now.monotonicMs, now.wallMs), now.uptimeMs - since.uptimeMs);
+}
+
+/** As {@link elapsedMs} without the uptime, which costs a system call: for the hot path. */
+export function quickElapsedMs(since: Instant, monotonicMs: number, wallMs: number): number {
+  return Math.max(monotonicMs - since.monotonicMs, wallMs - since.wallMs);
+}

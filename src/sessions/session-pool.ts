@@ -1,0 +1,47 @@
+import { Session, type SessionContext } from "./session.ts";
+
+/** One live session for each TTL, opened on first need and shared by everything that a coordinator holds. */
+export class SessionPool {
+  readonly #context: SessionContext;
+  readonly #sessions = new Map<number, Promise<Session>>();
+  readonly #live = new Set<string>();
+
+  constructor(context: SessionContext) {
+    this.#context = context;
+  }
+
+  /** The session of this TTL. A lost one is never revived: another one is opened. */
+  get(ttlMs: number): Promise<Session> {
+    return this.#sessions.get(ttlMs) ?? this.#open(ttlMs);
+  }
+
+  /** Whether a session is this client's own and still lives. */
+  owns(session: string): boolean {
+    return this.#live.has(session);
+  }
+
+  /** Ends every session. What they held must be released before. */
+  async close(): Promise<void> {
+    const closing = [...this.#sessions.values()].map(async (session) => (await session).close());
+    this.#sessions.clear();
+    // A record that cannot be deleted is collected by the store: nothing refers to it.
+    await Promise.allSettled(closing);
+  }
+
+  #open(ttlMs: number): Promise<Session> {
+    const forget = (): void => {
+      if (this.#sessions.get(ttlMs) === opening) this.#sessions.delete(ttlMs);
+    };
+    const opening = Session.open(this.#context, ttlMs).then((session) => {
+      this.#live.add(session.id);
+      session.onLost(() => {
+        this.#live.delete(session.id);
+        forget();
+      });
+      return session;
+    });
+    opening.catch(forget);
+    this.#sessions.set(ttlMs, opening);
+    return opening;
+  }
+}
