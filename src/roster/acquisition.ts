@@ -14,6 +14,8 @@ export interface AcquireRequest {
   readonly metadata: Json | undefined;
 }
 
+const answeredReason = "answered";
+
 /**
  * One caller's wish, from the call to its one answer: a grant, or an error. Timer and abort listener are gone
  * when it is answered.
@@ -82,7 +84,8 @@ export class Acquisition {
     if (!this.isOpen) return false;
     this.#cancelTimer();
     this.request.signal?.removeEventListener("abort", this.#onAbort);
-    this.#abort.abort();
+    // With a reason of its own: the default one is an exception with a stack, the dearest thing on this path.
+    this.#abort.abort(answeredReason);
     answer();
     return true;
   }

@@ -13,6 +13,7 @@ import {
   isTransient,
   RosterDriver,
   type RosterTarget,
+  type RosterView,
   WithdrawnError,
 } from "./roster-driver.ts";
 import { Turn } from "./turn.ts";
@@ -149,14 +150,25 @@ export class RosterQueue {
     try {
       const view = await entry.join({ isWanted: (failure) => acquisition.wants(failure) });
       if (view === undefined) return false;
-      this.#turn = new Turn({ ...this.#context, driver: this.#driver }, acquisition, entry, session);
-      const holder = await this.#turn.wait(view);
+      const holder = await this.#await(view, acquisition, entry, session);
       isDelivered = holder !== undefined && this.#deliver(acquisition, session, holder);
       return isDelivered;
     } finally {
       this.#turn = undefined;
       if (!isDelivered) leaveBehind(entry, session);
     }
+  }
+
+  #await(
+    view: RosterView,
+    acquisition: Acquisition,
+    entry: Entry,
+    session: Session,
+  ): Promise<Holder | undefined> | Holder {
+    const place = standing(view.roster, entry.entrant);
+    if (place.place === "holder") return place.holder;
+    this.#turn = new Turn({ ...this.#context, driver: this.#driver }, acquisition, entry, session);
+    return this.#turn.wait(view);
   }
 
   async #tryOnce(acquisition: Acquisition): Promise<HeldGrant | null> {

@@ -18,6 +18,7 @@ export interface TurnContext extends LookoutContext {
 const headPoll = { firstMs: 50, growth: 1.5, maxMs: 1_000, jitter: 0.25 };
 /** How soon it is asked by the others, and every backend by those who stand outside a full queue. */
 const otherPollTtls = 0.25;
+const pokedReason = "poked";
 /** A wait that ends sooner than this never looks at a session. */
 const firstLookTtls = 0.1;
 
@@ -49,7 +50,7 @@ export class Turn {
   /** Something may have changed: look now. */
   readonly poke = (): void => {
     this.#isPoked = true;
-    this.#interrupt?.abort();
+    this.#interrupt?.abort(pokedReason);
   };
 
   /** Resolves with the holder, or `undefined` when nobody wants it any more or the session was lost. */
