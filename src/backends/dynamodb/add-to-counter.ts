@@ -1,0 +1,127 @@
+import { applyAdd, decodeCounter, receiptsMax } from "../../core/counter-record.ts";
+import { LimitExceededError, OutcomeUnknownError } from "../../core/errors.ts";
+import { invariant } from "../../core/invariant.ts";
+import { type Add, addRequest, pruneRequest } from "./add-request.ts";
+import { Failure } from "./failure.ts";
+import {
+  decodeItem,
+  encodeCounterItem,
+  type Item,
+  isCounter,
+  receiptOf,
+  receiptsOf,
+  versionChain,
+} from "./item-codec.ts";
+import { noVersion } from "./item-layout.ts";
+import { readItem } from "./read-records.ts";
+import type { Requester } from "./requester.ts";
+import { expectation } from "./write-request.ts";
+
+/** Copies of one add that may go unanswered before the caller is told that its outcome is unknown. */
+const copiesMax = 3;
+/** Conditions that may fail without a reason that still stands when it is looked at. */
+const refusalsMax = 8;
+/** Receipts beyond the limit before they are pruned, so that not every add of a new writer pays for a second write. */
+const pruneSlack = 16;
+
+/**
+ * Adds once, with one write. An add that got no answer is sent again as it was: the receipt in the item refuses
+ * every copy after the first.
+ *
+ * @throws LimitExceededError when the sum would leave the safe integers; nothing was added.
+ * @throws CorruptRecordError when the key holds a record that is not a counter.
+ */
+export async function addToCounter(requester: Requester, add: Add): Promise<number> {
+  const { table, layout } = requester.settings;
+  const { key, operation } = add;
+  invariant(Number.isSafeInteger(add.delta), "a counter adds safe integers");
+  invariant(/^[-\w]{1,40}$/.test(operation.writer), "a writer is 1 to 40 characters [A-Za-z0-9_-]");
+  invariant(Number.isSafeInteger(operation.sequence) && operation.sequence > 0, "sequences rise from 1");
+  let sent = 0;
+  let cause: unknown;
+  for (let refusals = 0; refusals < refusalsMax; ) {
+    try {
+      const request = addRequest(table, layout, add, requester.runtime.id());
+      const { Attributes } = await requester.request("UpdateItem", request);
+      await prune(requester, key, Attributes ?? {});
+      return Number(Attributes?.[layout.sum]?.N);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      if (error.kind === "unknown" && ++sent < copiesMax) continue;
+      if (error.kind !== "condition")
+        throw requester.toError(error, "UpdateItem", { key, sentBefore: sent > 1 });
+      const item = error.item ?? (await readItem(requester, key));
+      const sum = item === null ? null : await answerFromItem(requester, add, item);
+      if (sum !== null) return sum;
+      refusals += 1;
+      cause = error.cause;
+    }
+  }
+  throw new OutcomeUnknownError(
+    `an add to key ${key} was refused ${refusalsMax} times, each time for a reason that was gone a moment later`,
+    { cause },
+  );
+}
+
+/** The sum for an add whose condition failed, or null when it should be tried again. */
+async function answerFromItem(requester: Requester, add: Add, item: Item): Promise<number | null> {
+  const { layout } = requester.settings;
+  const { key, delta, operation } = add;
+  if (item[layout.value] !== undefined || !isCounter(layout, item)) return convert(requester, add, item);
+  const receipt = receiptOf(item, operation.writer);
+  if (receipt !== null && receipt.sequence >= operation.sequence) {
+    invariant(receipt.sequence === operation.sequence, "a writer's adds are issued in order");
+    return receipt.sum;
+  }
+  const sum = Number(item[layout.sum]?.N);
+  if (!Number.isSafeInteger(sum + delta)) throw outOfRange(key, sum, delta);
+  return null;
+}
+
+/** Turns a counter that `commit` wrote as a value into one that can be added to, and applies the add. */
+async function convert(requester: Requester, add: Add, item: Item): Promise<number | null> {
+  const { table, layout } = requester.settings;
+  const { key, delta, operation } = add;
+  const { value, version } = decodeItem(layout, item);
+  const before = decodeCounter(key, value);
+  if (!Number.isSafeInteger(before.sum + delta)) throw outOfRange(key, before.sum, delta);
+  const { counter, sum, applied } = applyAdd(before, delta, operation);
+  if (!applied) return sum;
+  const [v1 = noVersion, v2 = noVersion, v3 = noVersion] = versionChain(layout, item);
+  const [first, second, third] = layout.earlier;
+  const Item = {
+    ...encodeCounterItem(layout, counter),
+    [layout.key]: { S: key },
+    [layout.version]: { S: requester.runtime.id() },
+    ...{ [first]: { S: v1 }, [second]: { S: v2 }, [third]: { S: v3 } },
+  };
+  try {
+    await requester.request("PutItem", { TableName: table, Item, ...expectation(layout, version) });
+    return sum;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    // Changed meanwhile, or perhaps applied: the next add finds the receipt if it was.
+    if (error.kind === "condition" || error.kind === "unknown") return null;
+    throw requester.toError(error, "PutItem", { key });
+  }
+}
+
+async function prune(requester: Requester, key: string, item: Item): Promise<void> {
+  const receipts = receiptsOf(item);
+  if (receipts.length <= receiptsMax + pruneSlack) return;
+  const { table, layout } = requester.settings;
+  const oldest = receipts.slice(0, receipts.length - receiptsMax);
+  try {
+    await requester.request("UpdateItem", pruneRequest(table, layout, key, oldest, requester.runtime.id()));
+  } catch (error) {
+    // The add is done; the next add of a new writer prunes again.
+    if (!(error instanceof Failure)) throw error;
+  }
+}
+
+function outOfRange(key: string, sum: number, delta: number): LimitExceededError {
+  return new LimitExceededError(
+    `adding ${delta} to the counter under key ${key}, which is ${sum}, would leave the safe integers ` +
+      `(${Number.MIN_SAFE_INTEGER} to ${Number.MAX_SAFE_INTEGER}). Nothing was added`,
+  );
+}

@@ -1,0 +1,171 @@
+import type {
+  AddOperation,
+  Backend,
+  Capabilities,
+  CommitResult,
+  Operation,
+  RequestOptions,
+  ScanPage,
+  StoredRecord,
+  Unsubscribe,
+} from "../../core/backend.ts";
+import { ClosedError } from "../../core/errors.ts";
+import { checkKey, checkOperations } from "../../core/limits.ts";
+import { addToCounter } from "./add-to-counter.ts";
+import { commitMany } from "./commit-many.ts";
+import { SingleCommit } from "./commit-one.ts";
+import {
+  type DynamodbBackendOptions,
+  type DynamodbClient,
+  resolveOptions,
+  type Settings,
+} from "./options.ts";
+import { readRecords } from "./read-records.ts";
+import { Requester } from "./requester.ts";
+import { scanRecords } from "./scan-records.ts";
+import { setUpTable, type TableFacts } from "./table-setup.ts";
+
+const kind = "dynamodb";
+
+const capabilitiesOfOneRegion: Capabilities = {
+  scope: "network",
+  commitOperationsMax: 100,
+  wake: false,
+  watch: "none",
+  orderedScan: false,
+  keyBytesMax: 2_048,
+  // Below DynamoDB's 400 KB for an item, with room for keys, versions and attribute names.
+  valueBytesMax: 350 * 1_024,
+};
+
+/**
+ * A backend over a DynamoDB table.
+ *
+ * The client that is passed stays open when the backend is closed. Its table is validated before the first
+ * request, and never created or re-created but by `setup()`.
+ *
+ * @throws InvalidArgumentError for an option that cannot work.
+ *
+ * @example
+ * ```ts
+ * import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+ * import { createCoordinator } from "leasehold";
+ * import { dynamodbBackend } from "leasehold/dynamodb";
+ * const client = new DynamoDBClient({ maxAttempts: 1 });
+ * await using coordinator = createCoordinator(dynamodbBackend({ client, table: "leasehold" }));
+ * ```
+ */
+export function dynamodbBackend(options: DynamodbBackendOptions): Backend {
+  const { client, heartbeatClient = client } = options;
+  return openDynamodbBackend(resolveOptions(options), [client, heartbeatClient], () => undefined);
+}
+
+/** A backend that calls `closeClients` when it is closed and nothing is under way any more. */
+export function openDynamodbBackend(
+  settings: Settings,
+  [client, heartbeatClient]: readonly [DynamodbClient, DynamodbClient],
+  closeClients: () => void,
+): Backend {
+  return new DynamodbBackend(new Requester(settings, client, heartbeatClient), closeClients);
+}
+
+class DynamodbBackend implements Backend {
+  readonly kind = kind;
+  readonly #requester: Requester;
+  readonly #single: SingleCommit;
+  #capabilities = capabilitiesOfOneRegion;
+  #ready: Promise<void> | undefined;
+  readonly #closeClients: () => void;
+  #closing: Promise<void> | undefined;
+
+  constructor(requester: Requester, closeClients: () => void) {
+    this.#closeClients = closeClients;
+    this.#requester = requester;
+    this.#single = new SingleCommit(requester);
+  }
+
+  get capabilities(): Capabilities {
+    return this.#capabilities;
+  }
+
+  async setup(options: { readonly create?: boolean } = {}): Promise<void> {
+    this.#assertOpen();
+    const settingUp = this.#setUp(options.create ?? true);
+    // Requests that come meanwhile wait for this and do not validate on their own.
+    this.#ready = settingUp;
+    await this.#settle(settingUp);
+  }
+
+  async get(keys: readonly string[], options?: RequestOptions): Promise<readonly (StoredRecord | null)[]> {
+    for (const key of keys) checkKey(kind, this.#capabilities, key);
+    await this.#whenReady();
+    return readRecords(this.#requester, keys, options);
+  }
+
+  async scan(
+    prefix: string,
+    page: { readonly limit?: number; readonly cursor?: string } = {},
+  ): Promise<ScanPage> {
+    await this.#whenReady();
+    return scanRecords(this.#requester, prefix, page);
+  }
+
+  async commit(operations: readonly Operation[], options?: RequestOptions): Promise<CommitResult> {
+    checkOperations(kind, this.#capabilities, operations);
+    await this.#whenReady();
+    const [only] = operations;
+    if (only !== undefined && operations.length === 1) return this.#single.commit(only, options);
+    // The first contact may have shown a table that commits one key at a time.
+    checkOperations(kind, this.#capabilities, operations);
+    return commitMany(this.#requester, this.#single, operations, options);
+  }
+
+  async add(key: string, delta: number, operation: AddOperation): Promise<number> {
+    checkKey(kind, this.#capabilities, key);
+    await this.#whenReady();
+    return addToCounter(this.#requester, { key, delta, operation });
+  }
+
+  /** Reports nothing: capability `watch` is `none`. */
+  watch(): Unsubscribe {
+    return () => undefined;
+  }
+
+  /** Reaches nobody: capability `wake` is false. */
+  wake(): void {}
+
+  /** Hears nothing: capability `wake` is false. */
+  onWake(): Unsubscribe {
+    return () => undefined;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#requester.close().then(this.#closeClients);
+    return this.#closing;
+  }
+
+  async #whenReady(): Promise<void> {
+    this.#assertOpen();
+    this.#ready ??= this.#setUp(false);
+    await this.#settle(this.#ready);
+  }
+
+  /** Waits for a set-up; one that failed is forgotten, so that the next request tries again. */
+  async #settle(settingUp: Promise<void>): Promise<void> {
+    try {
+      await settingUp;
+    } catch (error) {
+      if (this.#ready === settingUp) this.#ready = undefined;
+      throw error;
+    }
+  }
+
+  async #setUp(create: boolean): Promise<void> {
+    const { replication }: TableFacts = await setUpTable(this.#requester, create);
+    if (replication === "strong") this.#capabilities = { ...this.#capabilities, commitOperationsMax: 1 };
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new ClosedError("the dynamodb backend is closed");
+  }
+}
