@@ -1,0 +1,161 @@
+import type { ApiError } from "./publish-answer.ts";
+import { parseServerVersion, type ServerVersion, versionAtLeast } from "./server-version.ts";
+
+/** How a bucket is created. None of it changes a bucket that exists. */
+export interface NatsBucketOptions {
+  /** Copies in a cluster, 1 to 5. Default: 1. An existing bucket with fewer copies is refused. */
+  readonly replicas?: number;
+  /** Default: `file`. `memory` loses the bucket when its only server restarts. */
+  readonly storage?: "file" | "memory";
+  /** Size limit of the bucket in bytes. Default: none. A full bucket refuses writes and drops nothing. */
+  readonly maxBytes?: number;
+  /** Compress the file storage (servers from 2.10). Default: false. */
+  readonly compression?: boolean;
+  /** Where the cluster puts the bucket. */
+  readonly placement?: { readonly cluster?: string; readonly tags?: readonly string[] };
+}
+
+/** The settings of a stream that leasehold looks at. */
+export interface StreamConfig {
+  readonly name: string;
+  readonly subjects?: readonly string[];
+  readonly retention?: string;
+  readonly discard?: string;
+  readonly discard_new_per_subject?: boolean;
+  readonly max_msgs_per_subject?: number;
+  readonly max_age?: number;
+  readonly max_bytes?: number;
+  readonly max_msgs?: number;
+  readonly max_msg_size?: number;
+  readonly storage?: string;
+  readonly num_replicas?: number;
+  readonly no_ack?: boolean;
+  readonly sealed?: boolean;
+  readonly mirror?: unknown;
+  readonly sources?: readonly unknown[];
+  readonly subject_transform?: unknown;
+  readonly republish?: { readonly src?: string; readonly dest?: string; readonly headers_only?: boolean };
+  readonly allow_msg_ttl?: boolean;
+  readonly allow_atomic?: boolean;
+  readonly allow_msg_counter?: boolean;
+  readonly persist_mode?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** The answer to STREAM.INFO and STREAM.CREATE. */
+export interface StreamInfo {
+  readonly error?: ApiError;
+  readonly config: StreamConfig;
+  readonly created: string;
+  readonly state: {
+    readonly first_seq: number;
+    readonly last_seq: number;
+    readonly subjects?: Readonly<Record<string, number>>;
+  };
+  readonly total?: number;
+  readonly offset?: number;
+  readonly limit?: number;
+}
+
+/** What an opened bucket can do, settled once. */
+export interface BucketFeatures {
+  /** Marks this incarnation of the stream; another value means that it was deleted and created again. */
+  readonly created: string;
+  readonly replicas: number;
+  /** The server expires single messages. */
+  readonly nativeTtl: boolean;
+  /** Several messages commit at once. */
+  readonly atomicBatch: boolean;
+  /** A batch may hold a check of a key that it does not write. */
+  readonly checkInBatch: boolean;
+  /** One message may be conditional on another key. */
+  readonly checkElsewhere: boolean;
+  /** Committed changes come on `leasehold.<bucket>.changes.>`. */
+  readonly republish: boolean;
+  /** Largest message, headers included, in bytes. */
+  readonly messageBytesMax: number;
+  readonly serverVersion: string;
+}
+
+/** Where the committed changes of a bucket are sent to, followed by the key. */
+export function changesPrefix(bucket: string): string {
+  return `leasehold.${bucket}.changes.`;
+}
+
+/**
+ * The stream of a bucket that leasehold creates. Older servers leave out what they do not know; the echo tells.
+ *
+ * @param firstSequence where versions begin: the wall clock in microseconds, so that a bucket which is deleted
+ * and created again goes on above every version it gave out before.
+ */
+export function newStreamConfig(
+  bucket: string,
+  options: NatsBucketOptions,
+  firstSequence: number,
+): Record<string, unknown> {
+  return {
+    name: `KV_${bucket}`,
+    description: "leasehold records",
+    subjects: [`$KV.${bucket}.>`],
+    retention: "limits",
+    storage: options.storage ?? "file",
+    num_replicas: options.replicas ?? 1,
+    max_msgs_per_subject: 1,
+    max_msgs: -1,
+    max_bytes: options.maxBytes ?? -1,
+    max_age: 0,
+    max_msg_size: -1,
+    max_consumers: -1,
+    discard: "new",
+    duplicate_window: 120_000_000_000,
+    allow_direct: true,
+    allow_rollup_hdrs: true,
+    deny_delete: true,
+    deny_purge: false,
+    first_seq: firstSequence,
+    allow_msg_ttl: true,
+    allow_atomic: true,
+    republish: { src: `$KV.${bucket}.>`, dest: `${changesPrefix(bucket)}>` },
+    ...(options.compression === true ? { compression: "s2" } : {}),
+    ...(options.placement === undefined ? {} : { placement: options.placement }),
+  };
+}
+
+const otherSubjectCheck: ServerVersion = [2, 11, 0];
+// Before it, a change of the leader could commit a part of a batch (nats-server 7460).
+const wholeBatches: ServerVersion = [2, 12, 2];
+
+/** What a bucket offers, from the settings that the server reports. */
+export function bucketFeatures(
+  info: StreamInfo,
+  connection: { readonly version: string; readonly max_payload: number },
+): BucketFeatures {
+  const { config } = info;
+  // Behind a leaf node, the server with the stream is another one than the server of the connection.
+  const serverVersion = config.metadata?.["_nats.ver"] ?? connection.version;
+  const version = parseServerVersion(serverVersion);
+  const { max_msg_size: messageMax = -1 } = config;
+  const atomicBatch = config.allow_atomic === true && versionAtLeast(version, wholeBatches);
+  const { republish } = config;
+  const prefix = `$KV.${config.name.slice("KV_".length)}.`;
+  return {
+    created: info.created,
+    replicas: config.num_replicas ?? 1,
+    nativeTtl: config.allow_msg_ttl === true,
+    atomicBatch,
+    checkInBatch: atomicBatch && checksInBatchesWork(version),
+    checkElsewhere: versionAtLeast(version, otherSubjectCheck),
+    republish:
+      republish?.src === `${prefix}>` &&
+      republish.dest === `${changesPrefix(config.name.slice("KV_".length))}>` &&
+      republish.headers_only !== true,
+    messageBytesMax: messageMax > 0 ? Math.min(messageMax, connection.max_payload) : connection.max_payload,
+    serverVersion,
+  };
+}
+
+/** In other releases a batch's check of another subject could watch the wrong subject (nats-server 8377). */
+function checksInBatchesWork(version: ServerVersion): boolean {
+  if (version[0] > 2 || version[1] > 14) return true;
+  return version[1] === 14 ? version[2] >= 4 : version[1] === 12 && version[2] >= 14;
+}

@@ -1,0 +1,46 @@
+import type { Backend } from "../../core/backend.ts";
+import type { Duration } from "../../core/durations.ts";
+import type { NatsBucketOptions } from "./bucket-config.ts";
+import { connectToNats } from "./connect-to-nats.ts";
+import { natsBackendOwning } from "./nats-backend.ts";
+import { checkNatsOptions, type NatsClientOptions } from "./nats-options.ts";
+import { type NatsAddress, parseNatsUrl } from "./parse-nats-url.ts";
+
+/** Settings of {@link natsBackendFromUrl}. They win over the parameters of the URL. */
+export interface NatsUrlOptions extends NatsBucketOptions, NatsClientOptions {}
+
+/**
+ * Connects to NATS and answers a backend that owns the connection: it reconnects for ever and is closed by
+ * `close()`.
+ *
+ * @param url `nats://[user:password@]host[:port][,host2...][/bucket]`, or `tls://...`. The bucket defaults to
+ *   `leasehold`. Parameters: `replicas`, `storage`, `maxBytes`, `requestTimeout`, `sweepInterval`, and `creds`, the
+ *   path of a credentials file.
+ * @throws InvalidArgumentError for a URL of another form.
+ * @throws MissingDependencyError when neither `@nats-io/transport-node` nor `nats` is installed.
+ * @throws UnavailableError when no server answers within a few seconds.
+ * @throws PermissionDeniedError when the server refuses the credentials.
+ */
+export async function natsBackendFromUrl(url: string | URL, options: NatsUrlOptions = {}): Promise<Backend> {
+  const address = parseNatsUrl(String(url));
+  const settings = { ...parameterOptions(address), ...options, bucket: address.bucket };
+  // Before dialling: a misspelt option should not cost the time of five attempts.
+  checkNatsOptions(settings);
+  return natsBackendOwning({ ...settings, connection: await connectToNats(address) });
+}
+
+function parameterOptions({ parameters }: NatsAddress): NatsUrlOptions {
+  const { replicas, storage, maxBytes, requestTimeout, sweepInterval } = parameters;
+  return {
+    ...(replicas === undefined ? {} : { replicas: Number(replicas) }),
+    ...(storage === undefined ? {} : { storage: storage as "file" | "memory" }),
+    ...(maxBytes === undefined ? {} : { maxBytes: Number(maxBytes) }),
+    ...(requestTimeout === undefined ? {} : { requestTimeout: duration(requestTimeout) }),
+    ...(sweepInterval === undefined ? {} : { sweepInterval: duration(sweepInterval) }),
+  };
+}
+
+/** Digits alone are milliseconds; anything else is judged where durations are parsed. */
+function duration(text: string): Duration {
+  return /^\d+$/.test(text) ? Number(text) : (text as Duration);
+}
