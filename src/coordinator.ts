@@ -4,7 +4,7 @@ import { type Duration, parseDuration } from "./core/durations.ts";
 import { ClosedError, InvalidArgumentError } from "./core/errors.ts";
 import { checkName, recordKey } from "./core/names.ts";
 import { checkOptions } from "./core/options.ts";
-import { type Runtime, sleep, systemRuntime } from "./core/runtime.ts";
+import { type Runtime, startSleep, systemRuntime } from "./core/runtime.ts";
 import { createLock, type Lock, type LockOptions } from "./locks/lock.ts";
 import type { HeldGrant } from "./roster/grant.ts";
 import { inspectRoster } from "./roster/inspection.ts";
@@ -176,12 +176,9 @@ class OpenCoordinator implements Coordinator {
     const released = grants.filter((grant) => !this.#work.has(grant)).map((grant) => grant.release());
     const pending = [...released, ...this.#work.values(), this.#queues.settled()];
     // Bounded: a store that does not answer, or work that does not end, leaves the rest to expiry.
-    const patience = new AbortController();
-    const settled = Promise.allSettled(pending).then(() => patience.abort());
-    await Promise.race([
-      settled,
-      sleep(this.#runtime, this.#ttlMs, { holdsProcessOpen: true, signal: patience.signal }),
-    ]);
+    const patience = startSleep(this.#runtime, this.#ttlMs, { holdsProcessOpen: true });
+    void Promise.allSettled(pending).then(patience.end);
+    await patience.over;
     await this.#sessions.close();
     await this.#closeBackend();
   }

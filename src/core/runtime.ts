@@ -56,20 +56,36 @@ export const systemRuntime: Runtime = {
   schedule,
 };
 
+/** A pause that can be cut short. */
+export interface Sleep {
+  /** Resolves when the time is over, or {@link Sleep.end} was called. Never rejects. */
+  readonly over: Promise<void>;
+  /** Ends it now. Idempotent. */
+  readonly end: () => void;
+}
+
+/** Starts a pause of `delayMs`. */
+export function startSleep(runtime: Runtime, delayMs: number, options?: TimerOptions): Sleep {
+  let end = (): void => undefined;
+  const over = new Promise<void>((resolve) => {
+    const cancel = runtime.schedule(delayMs, resolve, options);
+    end = () => {
+      cancel();
+      resolve();
+    };
+  });
+  return { over, end };
+}
+
 /** Resolves after `delayMs`, or earlier when `signal` fires. Never rejects. */
-export function sleep(
+export async function sleep(
   runtime: Runtime,
   delayMs: number,
   options?: TimerOptions & { readonly signal?: AbortSignal | undefined },
 ): Promise<void> {
-  return new Promise((resolve) => {
-    if (options?.signal?.aborted === true) return resolve();
-    const finish = (): void => {
-      cancel();
-      options?.signal?.removeEventListener("abort", finish);
-      resolve();
-    };
-    const cancel = runtime.schedule(delayMs, finish, options);
-    options?.signal?.addEventListener("abort", finish, { once: true });
-  });
+  if (options?.signal?.aborted === true) return;
+  const { over, end } = startSleep(runtime, delayMs, options);
+  options?.signal?.addEventListener("abort", end, { once: true });
+  await over;
+  options?.signal?.removeEventListener("abort", end);
 }

@@ -1,3 +1,4 @@
+import type { Unsubscribe } from "../core/backend.ts";
 import { AbortedError, AcquireTimeoutError, type LeaseholdError } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
 import type { CancelTimer, Runtime } from "../core/runtime.ts";
@@ -14,8 +15,6 @@ export interface AcquireRequest {
   readonly metadata: Json | undefined;
 }
 
-const answeredReason = "answered";
-
 /**
  * One caller's wish, from the call to its one answer: a grant, or an error. Timer and abort listener are gone
  * when it is answered.
@@ -25,7 +24,8 @@ export class Acquisition {
   readonly answer: Promise<HeldGrant>;
   /** The last failure of the store, told when the time is up. */
   failure: LeaseholdError | undefined;
-  readonly #abort = new AbortController();
+  #isOpen = true;
+  #listeners: Set<() => void> | undefined;
   #resolve!: (grant: HeldGrant) => void;
   #reject!: (error: unknown) => void;
   #cancelTimer: CancelTimer = () => {};
@@ -49,7 +49,7 @@ export class Acquisition {
 
   /** Whether nobody has answered yet. */
   get isOpen(): boolean {
-    return !this.#abort.signal.aborted;
+    return this.#isOpen;
   }
 
   /** As a roster change asks: whether to go on, after this failure if there was one. */
@@ -58,9 +58,11 @@ export class Acquisition {
     return this.isOpen;
   }
 
-  /** Fires when it is answered, one way or the other. */
-  get answered(): AbortSignal {
-    return this.#abort.signal;
+  /** Calls `listener` when it is answered, one way or the other. */
+  onAnswered(listener: () => void): Unsubscribe {
+    this.#listeners ??= new Set();
+    this.#listeners.add(listener);
+    return () => this.#listeners?.delete(listener);
   }
 
   /** Hands the grant over. Answers false when the caller has gone, and the grant must be given back. */
@@ -84,9 +86,9 @@ export class Acquisition {
     if (!this.isOpen) return false;
     this.#cancelTimer();
     this.request.signal?.removeEventListener("abort", this.#onAbort);
-    // With a reason of its own: the default one is an exception with a stack, the dearest thing on this path.
-    this.#abort.abort(answeredReason);
+    this.#isOpen = false;
     answer();
+    for (const listener of this.#listeners ?? []) listener();
     return true;
   }
 }

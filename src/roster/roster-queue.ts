@@ -1,6 +1,6 @@
 import { backoffMs } from "../core/backoff.ts";
 import { AcquireTimeoutError } from "../core/errors.ts";
-import { sleep } from "../core/runtime.ts";
+import { startSleep } from "../core/runtime.ts";
 import type { Session } from "../sessions/session.ts";
 import type { SessionPool } from "../sessions/session-pool.ts";
 import { type AcquireRequest, Acquisition } from "./acquisition.ts";
@@ -137,8 +137,12 @@ export class RosterQueue {
     } catch (error) {
       if (!isTransient(error)) throw error;
       acquisition.failure = error;
-      const delayMs = backoffMs(runtime, attempt, failureBackoff);
-      await sleep(runtime, delayMs, { holdsProcessOpen: true, signal: acquisition.answered });
+      const pause = startSleep(runtime, backoffMs(runtime, attempt, failureBackoff), {
+        holdsProcessOpen: true,
+      });
+      const unsubscribe = acquisition.onAnswered(pause.end);
+      await pause.over;
+      unsubscribe();
       return undefined;
     }
   }

@@ -1,5 +1,5 @@
 import type { Backend, Unsubscribe } from "../core/backend.ts";
-import { sleep } from "../core/runtime.ts";
+import { type Sleep, startSleep } from "../core/runtime.ts";
 import type { Session } from "../sessions/session.ts";
 import type { Acquisition } from "./acquisition.ts";
 import type { Entry } from "./entry.ts";
@@ -18,7 +18,6 @@ export interface TurnContext extends LookoutContext {
 const headPoll = { firstMs: 50, growth: 1.5, maxMs: 1_000, jitter: 0.25 };
 /** How soon it is asked by the others, and every backend by those who stand outside a full queue. */
 const otherPollTtls = 0.25;
-const pokedReason = "poked";
 /** A wait that ends sooner than this never looks at a session. */
 const firstLookTtls = 0.1;
 
@@ -33,7 +32,7 @@ export class Turn {
   readonly #entry: Entry;
   readonly #isNotified: boolean;
   #isPoked = false;
-  #interrupt: AbortController | undefined;
+  #sleep: Sleep | undefined;
   #polls = 0;
   #watched: readonly Entrant[] = [];
   #lookAtMs = 0;
@@ -50,18 +49,16 @@ export class Turn {
   /** Something may have changed: look now. */
   readonly poke = (): void => {
     this.#isPoked = true;
-    this.#interrupt?.abort(pokedReason);
+    this.#sleep?.end();
   };
 
   /** Resolves with the holder, or `undefined` when nobody wants it any more or the session was lost. */
   async wait(joined: RosterView): Promise<Holder | undefined> {
-    const { answered } = this.acquisition;
-    const unsubscribes = [this.#listen(), this.session.onLost(this.poke)];
-    answered.addEventListener("abort", this.poke, { once: true });
+    const { acquisition, session, poke } = this;
+    const unsubscribes = [this.#listen(), session.onLost(poke), acquisition.onAnswered(poke)];
     try {
       return await this.#follow(joined);
     } finally {
-      answered.removeEventListener("abort", this.poke);
       for (const unsubscribe of unsubscribes) unsubscribe();
     }
   }
@@ -144,9 +141,9 @@ export class Turn {
       position === undefined ? pollMs : this.#lookAtMs - runtime.monotonicMs(),
     );
     if (!this.#isPoked) {
-      this.#interrupt = new AbortController();
-      await sleep(runtime, delayMs, { holdsProcessOpen: true, signal: this.#interrupt.signal });
-      this.#interrupt = undefined;
+      this.#sleep = startSleep(runtime, delayMs, { holdsProcessOpen: true });
+      await this.#sleep.over;
+      this.#sleep = undefined;
     }
     this.#isPoked = false;
   }
