@@ -1,9 +1,15 @@
 // Goal: the servers that all other tests stand on are what they say, survive being killed on the same port
 // and store, freeze and go on, and leave nothing behind.
-import { existsSync } from "node:fs";
+import { CreateTableCommand, DynamoDBClient, ListTablesCommand } from "@aws-sdk/client-dynamodb";
 import { connect } from "@nats-io/transport-node";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { dynamodbServer, type NatsServerOptions, natsServer, type TestServer } from "./servers/index.ts";
+import {
+  dynamodbServer,
+  localDynamodbSettings,
+  type NatsServerOptions,
+  natsServer,
+  type TestServer,
+} from "./servers/index.ts";
 import { answersDynamodb, readNatsInfo } from "./servers/probes.ts";
 import { sharedServers } from "./servers/shared.ts";
 
@@ -99,7 +105,7 @@ describe("a NATS server of one's own", () => {
     const { pid } = server;
     await server.close();
     expect(server.pid).toBeNull();
-    if (pid !== null) expect(existsSync(`/proc/${pid}`)).toBe(false);
+    if (pid !== null) expect(() => process.kill(pid, 0)).toThrow("ESRCH");
     await expect(readNatsInfo("127.0.0.1", server.port)).rejects.toThrow();
   });
 });
@@ -107,10 +113,6 @@ describe("a NATS server of one's own", () => {
 describe("a DynamoDB Local of one's own", () => {
   test("keeps its tables over a kill when it is persistent", async () => {
     await using server = await dynamodbServer({ persistent: true });
-    const { CreateTableCommand, DynamoDBClient, ListTablesCommand } = await import(
-      "@aws-sdk/client-dynamodb"
-    );
-    const { localDynamodbSettings } = await import("./servers/index.ts");
     const client = new DynamoDBClient({ ...localDynamodbSettings, endpoint: server.url });
     onTestFinished(() => client.destroy());
     await client.send(

@@ -25,6 +25,7 @@ export async function natsProgram(version: NatsVersion): Promise<string> {
   if (found !== null) return found;
   try {
     await provisionNats(line);
+    await natsProgramVersion(cachedNatsProgram(line)); // What was there before may be broken.
     return cachedNatsProgram(line);
   } catch (error) {
     throw new Error(
@@ -77,8 +78,8 @@ async function findNatsProgram(line: NatsLine): Promise<string | null> {
   ];
   for (const program of programs) {
     if (!existsSync(program)) continue;
-    const version = await natsProgramVersion(program);
-    if (line.accepts(version)) return program;
+    const version = await natsProgramVersion(program).catch(() => null); // One for another machine, say.
+    if (version !== null && line.accepts(version)) return program;
   }
   return null;
 }
