@@ -23,7 +23,8 @@ export function runCommand(
       if (error === null) return resolve({ stdout, stderr });
       const tail = `${stdout}\n${stderr}`.trim().split("\n").slice(-8).join("\n");
       const reason = error.killed ? `took longer than ${timeoutMs} ms` : `failed (${error.code})`;
-      reject(new Error(`${command.join(" ")} ${reason}:\n${tail || error.message}`, { cause: error }));
+      const shown = command.length <= 6 ? command : [file, "…", ...command.slice(-2)];
+      reject(new Error(`${shown.join(" ")} ${reason}:\n${tail || error.message}`, { cause: error }));
     });
   });
 }

@@ -67,8 +67,12 @@ export async function openRelease(
     "Acquire::https::Timeout": "30",
   };
   const options = Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
-  // A third party's sources may not know the release; a missing package is reported by its own download.
-  const update = await runCommand(["apt-get", ...options, "-q", "update"]).catch((error: Error) => error);
+  // Not an end by itself, since a third party's sources may not know the release, and apt only warns of many
+  // failures: what it said explains why a package is not found later.
+  const said = await runCommand(["apt-get", ...options, "-q", "update"]).then(
+    (output) => output.stderr.trim(),
+    (error: Error) => error.message,
+  );
 
   return {
     async dependencies(name) {
@@ -77,8 +81,9 @@ export async function openRelease(
     },
     async unpack(name, root) {
       const packages = await mkdtemp(join(home, "download-"));
-      await runCommand(["apt-get", ...options, "-q", "download", name], { cwd: packages }).catch((error) => {
-        throw update instanceof Error ? new AggregateError([update, error], error.message) : error;
+      const download = ["apt-get", ...options, "-q", "download", name] as const;
+      await runCommand(download, { cwd: packages }).catch((error: Error) => {
+        throw new Error(said === "" ? error.message : `${error.message}\n${said}`, { cause: error });
       });
       for (const file of await readdir(packages))
         await runCommand(["dpkg", "-x", join(packages, file), root]);
