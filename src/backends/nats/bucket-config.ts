@@ -46,7 +46,6 @@ export interface StreamConfig {
 export interface StreamInfo {
   readonly error?: ApiError;
   readonly config: StreamConfig;
-  readonly created: string;
   readonly state: {
     readonly first_seq: number;
     readonly last_seq: number;
@@ -59,8 +58,6 @@ export interface StreamInfo {
 
 /** What an opened bucket can do, settled once. */
 export interface BucketFeatures {
-  /** Marks this incarnation of the stream; another value means that it was deleted and created again. */
-  readonly created: string;
   readonly replicas: number;
   /** The server expires single messages. */
   readonly nativeTtl: boolean;
@@ -139,7 +136,6 @@ export function bucketFeatures(
   const { republish } = config;
   const prefix = `$KV.${config.name.slice("KV_".length)}.`;
   return {
-    created: info.created,
     replicas: config.num_replicas ?? 1,
     nativeTtl: config.allow_msg_ttl === true,
     atomicBatch,

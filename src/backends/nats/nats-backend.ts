@@ -100,6 +100,7 @@ class NatsBackend implements Backend {
     this.#requireOpen();
     // A look that is under way would not create the bucket, and its failure is no answer to this call.
     if (this.#opening !== undefined) await this.#opening.catch(() => undefined);
+    this.#client.startOver();
     await this.#open(options.create ?? true);
   }
 

@@ -28,6 +28,8 @@ export class StreamClient {
   readonly subjectPrefix: string;
   readonly connection: NatsConnection;
   readonly #timeoutMs: number;
+  #highestSequence = 0;
+  #setBack: StoreMissingError | undefined;
   #connected = true;
   #closed = false;
   #watchingStatus = false;
@@ -76,6 +78,7 @@ export class StreamClient {
   ): Promise<PublishAnswer> {
     this.#requireConnected();
     const timeout = this.#timeoutMs;
+    const floor = this.#highestSequence;
     let answer: NatsMessage;
     try {
       answer = await this.connection.request(
@@ -86,7 +89,29 @@ export class StreamClient {
     } catch (error) {
       throw await this.#writeFailure(error, subject);
     }
-    return readPublishAnswer(this.stream, subject, answer.data);
+    const result = readPublishAnswer(this.stream, subject, answer.data);
+    if (result.stored) this.#noteSequence(result.sequence, floor);
+    return result;
+  }
+
+  /**
+   * A message that was sent after another was acknowledged has a higher sequence. If it has not, this is not the same
+   * stream any more, or it lost what it had acknowledged: versions could repeat, so nothing goes on.
+   */
+  #noteSequence(sequence: number, floor: number): void {
+    if (sequence > this.#highestSequence) this.#highestSequence = sequence;
+    if (sequence > floor) return;
+    this.#setBack = new StoreMissingError(
+      `the bucket ${this.bucket} went back from sequence ${floor} to ${sequence}: it was deleted and created again, or ` +
+        "restored from an older state, while in use. Its former records are gone. Call setup() to go on with what is there",
+    );
+    throw this.#setBack;
+  }
+
+  /** Accepts the stream as it is now, after {@link StoreMissingError}. */
+  startOver(): void {
+    this.#setBack = undefined;
+    this.#highestSequence = 0;
   }
 
   /** Publishes a message without asking for an answer: the leading messages of an atomic batch. */
@@ -153,6 +178,7 @@ export class StreamClient {
     if (this.#closed) throw new ClosedError("this NATS backend was closed");
     if (this.connection.isClosed()) throw new ClosedError("the NATS connection was closed");
     if (!this.#watchingStatus) this.#watchStatus();
+    if (this.#setBack !== undefined) throw this.#setBack;
     if (this.#connected) return;
     throw new UnavailableError("the NATS connection is down and being re-established; nothing was sent");
   }
