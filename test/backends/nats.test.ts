@@ -1,16 +1,10 @@
 // Goal: the NATS backend keeps the storage contract with either client generation, on the newest server and on 2.10.
-import { randomUUID } from "node:crypto";
-import * as transport from "@nats-io/transport-node";
-import * as previous from "nats";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { type NatsConnection, natsBackend } from "../../src/backends/nats/index.ts";
 import { backendConformance } from "../../src/testing/index.ts";
 import { sharedServers } from "../servers/shared.ts";
+import { askJetStream, clients, uniqueBucket } from "./nats-clients.ts";
 
-const clients: readonly [string, (url: string) => Promise<NatsConnection>][] = [
-  ["nats 2.x", (servers) => previous.connect({ servers })],
-  ["@nats-io/transport-node 3.x", (servers) => transport.connect({ servers })],
-];
 const servers = [
   { line: "nats", commitOperationsMax: 1_000 },
   { line: "nats210", commitOperationsMax: 1 },
@@ -19,16 +13,16 @@ const servers = [
 for (const [client, connect] of clients) {
   for (const { line, commitOperationsMax } of servers) {
     describe(`the NATS backend over ${client} on ${line} keeps the contract:`, () => {
-      const bucket = `conformance-${randomUUID()}`;
+      const bucket = uniqueBucket();
       let first: NatsConnection;
       let second: NatsConnection;
       beforeAll(async () => {
         const { url } = sharedServers()[line];
-        [first, second] = await Promise.all([connect(url), connect(url)]);
+        [first, second] = await Promise.all([connect({ servers: url }), connect({ servers: url })]);
         await natsBackend({ connection: first, bucket }).setup();
       });
       afterAll(async () => {
-        await first.request(`$JS.API.STREAM.DELETE.KV_${bucket}`);
+        await askJetStream(first, `STREAM.DELETE.KV_${bucket}`);
         await Promise.all([first.close(), second.close()]);
       });
       const cases = backendConformance({
@@ -45,13 +39,13 @@ for (const [client, connect] of clients) {
           };
         },
         createMissing: async () => {
-          const missing = `missing-${randomUUID()}`;
+          const missing = uniqueBucket();
           const backend = natsBackend({ connection: first, bucket: missing });
           return {
             backend,
             destroy: async () => {
               await backend.close();
-              await first.request(`$JS.API.STREAM.DELETE.KV_${missing}`);
+              await askJetStream(first, `STREAM.DELETE.KV_${missing}`);
             },
           };
         },

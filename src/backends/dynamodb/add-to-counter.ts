@@ -1,5 +1,5 @@
 import { applyAdd, decodeCounter, receiptsMax } from "../../core/counter-record.ts";
-import { LimitExceededError, OutcomeUnknownError } from "../../core/errors.ts";
+import { ClosedError, LimitExceededError, OutcomeUnknownError } from "../../core/errors.ts";
 import { invariant } from "../../core/invariant.ts";
 import { type Add, addRequest, pruneRequest } from "./add-request.ts";
 import { Failure } from "./failure.ts";
@@ -19,14 +19,20 @@ import { expectation } from "./write-request.ts";
 
 /** Copies of one add that may go unanswered before the caller is told that its outcome is unknown. */
 const copiesMax = 3;
-/** Conditions that may fail without a reason that still stands when it is looked at. */
-const refusalsMax = 8;
+/** Tries altogether, with those refused for a reason that was gone when the item was looked at. */
+const attemptsMax = 8;
 /** Receipts beyond the limit before they are pruned, so that not every add of a new writer pays for a second write. */
 const pruneSlack = 16;
 
+/** What is known of the copies of one add that were sent so far. */
+interface Progress {
+  /** Copies without an answer: one of them may have been applied, or may still be. */
+  unanswered: number;
+}
+
 /**
- * Adds once, with one write. An add that got no answer is sent again as it was: the receipt in the item refuses
- * every copy after the first.
+ * Adds once, with one write. An add that got no answer is sent again: the receipt in the item refuses every copy
+ * after the first.
  *
  * @throws LimitExceededError when the sum would leave the safe integers; nothing was added.
  * @throws CorruptRecordError when the key holds a record that is not a counter.
@@ -37,37 +43,61 @@ export async function addToCounter(requester: Requester, add: Add): Promise<numb
   invariant(Number.isSafeInteger(add.delta), "a counter adds safe integers");
   invariant(/^[-\w]{1,40}$/.test(operation.writer), "a writer is 1 to 40 characters [A-Za-z0-9_-]");
   invariant(Number.isSafeInteger(operation.sequence) && operation.sequence > 0, "sequences rise from 1");
-  let sent = 0;
-  let cause: unknown;
-  for (let refusals = 0; refusals < refusalsMax; ) {
+  const progress: Progress = { unanswered: 0 };
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
     try {
       const request = addRequest(table, layout, add, requester.runtime.id());
       const { Attributes } = await requester.request("UpdateItem", request);
       await prune(requester, key, Attributes ?? {});
       return Number(Attributes?.[layout.sum]?.N);
     } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      if (error.kind === "unknown" && ++sent < copiesMax) continue;
-      if (error.kind !== "condition")
-        throw requester.toError(error, "UpdateItem", { key, sentBefore: sent > 1 });
-      const item = error.item ?? (await readItem(requester, key));
-      const sum = item === null ? null : await answerFromItem(requester, add, item);
+      const sum = await answerFailure(requester, add, progress, error);
       if (sum !== null) return sum;
-      refusals += 1;
-      cause = error.cause;
     }
   }
   throw new OutcomeUnknownError(
-    `an add to key ${key} was refused ${refusalsMax} times, each time for a reason that was gone a moment later`,
-    { cause },
+    `an add to key ${key} on table ${table} was tried ${attemptsMax} times: it was without an answer, or refused for a ` +
+      "reason that was gone a moment later",
   );
 }
 
+/** The sum for an add that failed, or null when it should be tried again. */
+async function answerFailure(
+  requester: Requester,
+  add: Add,
+  progress: Progress,
+  error: unknown,
+): Promise<number | null> {
+  const { key } = add;
+  const toError = (cause: unknown): Error =>
+    requester.toError(cause, "UpdateItem", { key, sentBefore: progress.unanswered > 0 });
+  if (!(error instanceof Failure)) throw toError(error);
+  if (error.kind === "unknown") {
+    progress.unanswered += 1;
+    if (progress.unanswered < copiesMax) return null;
+  }
+  if (error.kind !== "condition") throw toError(error);
+  if (error.ambiguous) progress.unanswered += 1;
+  try {
+    const item = error.item ?? (await readItem(requester, key));
+    return item === null ? null : await answerFromItem(requester, add, progress, item);
+  } catch (failure) {
+    throw toError(failure);
+  }
+}
+
 /** The sum for an add whose condition failed, or null when it should be tried again. */
-async function answerFromItem(requester: Requester, add: Add, item: Item): Promise<number | null> {
+async function answerFromItem(
+  requester: Requester,
+  add: Add,
+  progress: Progress,
+  item: Item,
+): Promise<number | null> {
   const { layout } = requester.settings;
   const { key, delta, operation } = add;
-  if (item[layout.value] !== undefined || !isCounter(layout, item)) return convert(requester, add, item);
+  if (item[layout.value] !== undefined || !isCounter(layout, item)) {
+    return convert(requester, add, progress, item);
+  }
   const receipt = receiptOf(item, operation.writer);
   if (receipt !== null && receipt.sequence >= operation.sequence) {
     invariant(receipt.sequence === operation.sequence, "a writer's adds are issued in order");
@@ -79,12 +109,16 @@ async function answerFromItem(requester: Requester, add: Add, item: Item): Promi
 }
 
 /** Turns a counter that `commit` wrote as a value into one that can be added to, and applies the add. */
-async function convert(requester: Requester, add: Add, item: Item): Promise<number | null> {
+async function convert(
+  requester: Requester,
+  add: Add,
+  progress: Progress,
+  item: Item,
+): Promise<number | null> {
   const { table, layout } = requester.settings;
   const { key, delta, operation } = add;
   const { value, version } = decodeItem(layout, item);
   const before = decodeCounter(key, value);
-  if (!Number.isSafeInteger(before.sum + delta)) throw outOfRange(key, before.sum, delta);
   const { counter, sum, applied } = applyAdd(before, delta, operation);
   if (!applied) return sum;
   const [v1 = noVersion, v2 = noVersion, v3 = noVersion] = versionChain(layout, item);
@@ -101,8 +135,10 @@ async function convert(requester: Requester, add: Add, item: Item): Promise<numb
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     // Changed meanwhile, or perhaps applied: the next add finds the receipt if it was.
-    if (error.kind === "condition" || error.kind === "unknown") return null;
-    throw requester.toError(error, "PutItem", { key });
+    if (error.kind === "unknown" || error.ambiguous) progress.unanswered += 1;
+    const again = error.kind === "unknown" && progress.unanswered < copiesMax;
+    if (error.kind === "condition" || again) return null;
+    throw error;
   }
 }
 
@@ -115,7 +151,7 @@ async function prune(requester: Requester, key: string, item: Item): Promise<voi
     await requester.request("UpdateItem", pruneRequest(table, layout, key, oldest, requester.runtime.id()));
   } catch (error) {
     // The add is done; the next add of a new writer prunes again.
-    if (!(error instanceof Failure)) throw error;
+    if (!(error instanceof Failure || error instanceof ClosedError)) throw error;
   }
 }
 

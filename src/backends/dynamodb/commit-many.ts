@@ -49,7 +49,9 @@ export async function commitMany(
     await retry(runtime, collisionRetries, send, again, requester.closing);
     return { committed: true, versions };
   } catch (error) {
-    if (!(error instanceof Failure)) throw error;
+    if (!(error instanceof Failure)) {
+      throw requester.toError(error, "TransactWriteItems", { sentBefore: unanswered > 0 });
+    }
     const refused = operations.filter((_, index) => error.reasons[index]?.Code === "ConditionalCheckFailed");
     // An unanswered copy may still be on its way; only an expected version that is gone keeps it out for ever.
     const settled =

@@ -27,12 +27,11 @@ export class SingleCommit {
         await this.#send(operation, written, options);
         return { committed: true, versions: [written] };
       } catch (error) {
-        if (!(error instanceof Failure)) throw error;
-        if (error.kind === "condition") {
+        if (error instanceof Failure && error.kind === "condition") {
           const certain = attempt === 1 && !error.ambiguous;
           return this.#conditionFailed(operation, written, error, certain);
         }
-        if (attempt < attemptsMax && mayResend(operation, error)) continue;
+        if (error instanceof Failure && attempt < attemptsMax && mayResend(operation, error)) continue;
         const { key } = operation;
         throw this.#requester.toError(error, requestName(operation), { key, sentBefore: attempt > 1 });
       }

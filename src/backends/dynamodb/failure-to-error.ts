@@ -30,9 +30,16 @@ export interface AskedFor {
  * ever `OUTCOME_UNKNOWN`: the last answer says nothing about the attempts before it.
  */
 export function failureToError(error: unknown, asked: AskedFor): Error {
-  if (error instanceof LeaseholdError) return error;
-  if (!(error instanceof Failure)) return error instanceof Error ? error : new Error(String(error));
   const { operation, table, where } = asked;
+  if (!(error instanceof Failure)) {
+    // Closed, while an earlier copy of a write was still without an answer.
+    if (asked.sentBefore === true && error instanceof LeaseholdError) {
+      return new OutcomeUnknownError(`${operation} on table ${table} was abandoned: ${error.message}`, {
+        cause: error,
+      });
+    }
+    return error instanceof Error ? error : new Error(String(error));
+  }
   const cause = { cause: error.cause };
   const target = `${operation} on table ${table} (${where})`;
   if (error.kind === "missing") {

@@ -25,7 +25,7 @@ export class Failure extends Error {
   readonly kind: FailureKind;
   /** Whether an earlier attempt, sent by a client that retries by itself, may have been applied. */
   readonly ambiguous: boolean;
-  /** Whether our own time limit ended the wait: the request may still be on its way. */
+  /** Whether a time limit, ours or the client's, ended the wait: the request may still be on its way. */
   readonly timedOut: boolean;
   /** The item that stood against the condition. */
   readonly item: Item | undefined;
@@ -38,7 +38,7 @@ export class Failure extends Error {
     super(`${details.name ?? "Error"}: ${details.message ?? String(error)}`, { cause: error });
     this.kind = timedOut ? "unknown" : classify(details);
     this.ambiguous = details.$metadata?.attempts !== 1;
-    this.timedOut = timedOut;
+    this.timedOut = timedOut || isTimeout(details);
     this.item = details.Item;
     this.reasons = details.CancellationReasons ?? [];
     const throttling = details.ThrottlingReasons ?? details.throttlingReasons ?? [];
@@ -95,6 +95,11 @@ const kindByName: Readonly<Record<string, FailureKind>> = {
 };
 
 const neverSentCodes = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
+
+/** The SDK also calls it a timeout when a connection is cut, which is known at once. */
+function isTimeout({ name, code }: SdkError): boolean {
+  return name === "TimeoutError" && code !== "ECONNRESET" && code !== "EPIPE";
+}
 
 function classify(error: SdkError): FailureKind {
   const byName = kindByName[error.name ?? ""];

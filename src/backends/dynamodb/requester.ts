@@ -37,6 +37,9 @@ interface SendingClient {
   };
 }
 
+/** How often a read that got no answer is sent again. */
+const unansweredReadsMax = 2;
+
 const reads: ReadonlySet<Name> = new Set<Name>([
   "BatchGetItem",
   "DescribeTable",
@@ -82,12 +85,11 @@ export class Requester {
     let unanswered = 0;
     const again = (error: unknown): boolean => {
       if (!(error instanceof Failure)) return false;
-      if (reads.has(name)) {
-        // A second silence after a full time limit is an answer too; a caller waits for this.
-        if (error.kind === "unknown") return !error.timedOut && ++unanswered <= 2;
-        return error.kind === "busy";
-      }
-      return error.kind === "busy" && !error.ambiguous;
+      // A caller waits for this: no second time limit, and no retries on top of those of the client itself.
+      if (error.kind === "busy") return !error.ambiguous;
+      return (
+        error.kind === "unknown" && reads.has(name) && !error.timedOut && ++unanswered <= unansweredReadsMax
+      );
     };
     const client = urgent ? this.#urgentClient : this.#client;
     const action = () => this.#track(this.#attempt(client, name, input));
