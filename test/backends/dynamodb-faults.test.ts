@@ -330,6 +330,16 @@ describe("a server that never answers", () => {
     expect(await readText(store.direct, "a")).toBe("moved on");
   });
 
+  test("does not hold up heartbeats, which have sockets of their own", async () => {
+    await using store = await faultyStore();
+    store.proxy.always("GetItem", { kind: "hangAfter" });
+    const stuck = Array.from({ length: 70 }, (_, index) => store.backend.get([`stuck.${index}`]));
+    const allStuck = Promise.allSettled(stuck).then(() => "stuck");
+    const heartbeat = store.backend.commit([put("a", "beat", null)], { urgent: true }).then(() => "beat");
+    expect(await Promise.race([allStuck, heartbeat])).toBe("beat");
+    await allStuck;
+  });
+
   test("does not keep the backend from closing", async () => {
     await using store = await faultyStore("own client", "&requestTimeout=200ms");
     store.proxy.always("UpdateItem", { kind: "hangAfter" });

@@ -9,8 +9,10 @@ import type {
   StoredRecord,
   Unsubscribe,
 } from "../../core/backend.ts";
-import { ClosedError } from "../../core/errors.ts";
+import { describe } from "../../core/durations.ts";
+import { ClosedError, InvalidArgumentError } from "../../core/errors.ts";
 import { checkKey, checkOperations } from "../../core/limits.ts";
+import { checkOptions } from "../../core/options.ts";
 import { addToCounter } from "./add-to-counter.ts";
 import { commitMany } from "./commit-many.ts";
 import { SingleCommit } from "./commit-one.ts";
@@ -38,6 +40,11 @@ const capabilitiesOfOneRegion: Capabilities = {
   valueBytesMax: 350 * 1_024,
 };
 
+const optionNames = [
+  ...["client", "heartbeatClient", "table", "attributes", "create", "timeToLive"],
+  ...["allowEventualGlobalTable", "requestTimeout", "runtime"],
+];
+
 /**
  * A backend over a DynamoDB table.
  *
@@ -56,8 +63,19 @@ const capabilitiesOfOneRegion: Capabilities = {
  * ```
  */
 export function dynamodbBackend(options: DynamodbBackendOptions): Backend {
+  checkOptions("dynamodbBackend", options, optionNames);
   const { client, heartbeatClient = client } = options;
+  checkClient("client", client);
+  checkClient("heartbeatClient", heartbeatClient);
   return openDynamodbBackend(resolveOptions(options), [client, heartbeatClient], () => undefined);
+}
+
+function checkClient(option: string, client: unknown): void {
+  if (typeof (client as { send?: unknown } | null)?.send === "function") return;
+  throw new InvalidArgumentError(
+    `${option} must be a DynamoDBClient of @aws-sdk/client-dynamodb or a DynamoDBDocumentClient of ` +
+      `@aws-sdk/lib-dynamodb; got ${describe(client)}`,
+  );
 }
 
 /** A backend that calls `closeClients` when it is closed and nothing is under way any more. */
