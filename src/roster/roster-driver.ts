@@ -1,8 +1,13 @@
-import type { Backend, StoredRecord, Version } from "../core/backend.ts";
+import type { Backend, StoredRecord, Unsubscribe, Version } from "../core/backend.ts";
 import { backoffMs } from "../core/backoff.ts";
-import { type LeaseholdError, OutcomeUnknownError, UnavailableError } from "../core/errors.ts";
+import {
+  CorruptRecordError,
+  type LeaseholdError,
+  OutcomeUnknownError,
+  UnavailableError,
+} from "../core/errors.ts";
 import { type Runtime, sleep } from "../core/runtime.ts";
-import { admit, emptyRoster, type Holder, type Roster } from "./roster.ts";
+import { admit, emptyRoster, type Roster } from "./roster.ts";
 import { decodeRoster, encodeRoster } from "./roster-record.ts";
 
 /** What a driver needs to know about the record it drives. */
@@ -27,6 +32,14 @@ export interface RosterChange {
 export interface RosterView {
   readonly version: Version | null;
   readonly roster: Roster;
+}
+
+/** Who is told what happens to the roster. Neither call may throw. */
+export interface RosterListener {
+  /** A commit of this client led from one roster to the next. */
+  onCommitted(before: Roster, after: Roster): void;
+  /** A hint told of a change, with the roster it led to if it carried that. Only while watching. */
+  onChange(view: RosterView | undefined): void;
 }
 
 interface Pending {
@@ -54,12 +67,12 @@ export class RosterDriver {
   #settled: Promise<void> = Promise.resolve();
   #commits = 0;
   #fenceFloor = 0;
-  /** Wakes those whom a commit of ours admitted. */
-  readonly #onAdmitted: (holder: Holder) => void;
+  readonly #listener: RosterListener;
+  #unwatch: Unsubscribe | undefined;
 
-  constructor(target: RosterTarget, onAdmitted: (holder: Holder) => void) {
+  constructor(target: RosterTarget, listener: RosterListener) {
     this.#target = target;
-    this.#onAdmitted = onAdmitted;
+    this.#listener = listener;
   }
 
   /** The newest view this client has, without asking the store. */
@@ -87,6 +100,25 @@ export class RosterDriver {
     // A commit of ours that came between is newer than what this read may show.
     if (commitsBefore === this.#commits && !this.#running) this.#known = view;
     return { view, others };
+  }
+
+  /**
+   * Follows the record by the backend's hints, where it gives any, so that the next write knows the newest version.
+   * Answers whether that began just now.
+   */
+  watch(): boolean {
+    const { backend, key } = this.#target;
+    if (this.#unwatch !== undefined || backend.capabilities.watch === "none") return false;
+    this.#unwatch = backend.watch(key, (hint) => {
+      if (hint.key === key) this.#onHint(hint.record);
+    });
+    return true;
+  }
+
+  /** Ends what {@link RosterDriver.watch} began. */
+  unwatch(): void {
+    this.#unwatch?.();
+    this.#unwatch = undefined;
   }
 
   /** Commits a change. Resolves with the roster that the commit made, rejects when it is given up. */
@@ -166,8 +198,7 @@ export class RosterDriver {
     this.#known = view;
     this.#commits += 1;
     this.#fenceFloor = view.roster.fence;
-    if (view.roster.fence === before.fence) return;
-    for (const holder of view.roster.holders) if (holder.fence > before.fence) this.#onAdmitted(holder);
+    this.#listener.onCommitted(before, view.roster);
   }
 
   async #refresh(): Promise<RosterView> {
@@ -181,10 +212,29 @@ export class RosterDriver {
     return roster.fence >= this.#fenceFloor ? roster : { ...roster, fence: this.#fenceFloor };
   }
 
+  #onHint(record: StoredRecord | null | undefined): void {
+    const view = record == null ? undefined : viewIn(record);
+    // An older view than the known one costs a conflict, no more.
+    if (view !== undefined && !this.#running) this.#known = view;
+    this.#listener.onChange(view);
+  }
+
   #decode(record: StoredRecord | null): RosterView {
-    if (record === null) return { version: null, roster: emptyRoster(this.#target.capacity) };
-    const { roster } = decodeRoster(record.key, record.value);
-    return { version: record.version, roster };
+    return record === null ? { version: null, roster: emptyRoster(this.#target.capacity) } : viewOf(record);
+  }
+}
+
+function viewOf(record: StoredRecord): RosterView {
+  return { version: record.version, roster: decodeRoster(record.key, record.value).roster };
+}
+
+/** As {@link viewOf}, for a hint: what cannot be read is left to the next request to report. */
+function viewIn(record: StoredRecord): RosterView | undefined {
+  try {
+    return viewOf(record);
+  } catch (error) {
+    if (error instanceof CorruptRecordError) return undefined;
+    throw error;
   }
 }
 

@@ -38,7 +38,10 @@ export class RosterQueue {
 
   constructor(context: QueueContext) {
     this.#context = context;
-    this.#driver = new RosterDriver(context, (holder) => this.#onAdmitted(holder));
+    this.#driver = new RosterDriver(context, {
+      onCommitted: (before, after) => this.#onCommitted(before, after),
+      onChange: (view) => this.#turn?.onChange(view),
+    });
   }
 
   /** Whether nothing is held, waited for or in flight: all that is lost by forgetting it is a known version. */
@@ -120,6 +123,12 @@ export class RosterQueue {
   #endContention(): void {
     this.#contending = undefined;
     this.#advance();
+    this.#endWatch();
+  }
+
+  /** A holder that had to wait goes on watching: others wait now, and it must release over what they wrote. */
+  #endWatch(): void {
+    if (this.#held.size === 0 && this.#contending === undefined) this.#driver.unwatch();
   }
 
   /** Stands in the roster for one caller until it is answered; again with a new session when one was lost. */
@@ -210,6 +219,7 @@ export class RosterQueue {
       this.#held.delete(grant);
       grant.lose(reason);
       this.#advance();
+      this.#endWatch();
     });
     this.#held.set(grant, unsubscribe);
     return acquisition.resolve(grant);
@@ -231,15 +241,26 @@ export class RosterQueue {
     const leaving = this.#driver.submit({ apply, isWanted: () => session.lost === undefined });
     // In this turn, so that the next local caller joins in the write that releases.
     this.#advance();
-    await leaving.catch((error: unknown) => {
+    try {
+      await leaving;
+    } catch (error) {
       throw error instanceof WithdrawnError ? (session.lost ?? error) : error;
-    });
+    } finally {
+      this.#endWatch();
+    }
   }
 
-  #onAdmitted(holder: Holder): void {
+  /** Wakes whom a commit of ours admitted, and who is first in line since. Nobody else: there is no herd. */
+  #onCommitted(before: Roster, after: Roster): void {
     const { backend, key, sessions } = this.#context;
-    if (sessions.owns(holder.session)) this.#turn?.poke();
-    else if (backend.capabilities.wake) backend.wake(holder.session, key);
+    const concerned = new Set<string>();
+    for (const holder of after.holders) if (holder.fence > before.fence) concerned.add(holder.session);
+    const [first] = after.waiters;
+    if (first !== undefined && first.session !== before.waiters[0]?.session) concerned.add(first.session);
+    for (const session of concerned) {
+      if (sessions.owns(session)) this.#turn?.poke();
+      else if (backend.capabilities.wake) backend.wake(session, key);
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Backend, Unsubscribe } from "../core/backend.ts";
+import type { Backend } from "../core/backend.ts";
 import { type Sleep, startSleep } from "../core/runtime.ts";
 import type { Session } from "../sessions/session.ts";
 import type { Acquisition } from "./acquisition.ts";
@@ -34,6 +34,8 @@ export class Turn {
   #isPoked = false;
   #sleep: Sleep | undefined;
   #polls = 0;
+  #position: number | undefined;
+  #seen: RosterView | undefined;
   #watched: readonly Entrant[] = [];
   #lookAtMs = 0;
 
@@ -55,7 +57,10 @@ export class Turn {
   /** Resolves with the holder, or `undefined` when nobody wants it any more or the session was lost. */
   async wait(joined: RosterView): Promise<Holder | undefined> {
     const { acquisition, session, poke } = this;
-    const unsubscribes = [this.#listen(), session.onLost(poke), acquisition.onAnswered(poke)];
+    const { backend, driver, key } = this.#context;
+    const unsubscribes = [session.onLost(poke), acquisition.onAnswered(poke)];
+    if (backend.capabilities.wake) unsubscribes.push(session.onWake(key, () => this.#onWoken()));
+    else driver.watch();
     try {
       return await this.#follow(joined);
     } finally {
@@ -69,11 +74,16 @@ export class Turn {
       const place = standing(view.roster, this.#entry.entrant);
       if (place.place === "holder") return place.holder;
       const position = place.place === "waiter" ? place.position : undefined;
+      this.#position = position;
+      // A client that waits in line is woken; the first in line sees the change that admits it as it happens. What
+      // changed before the watch began only a read tells.
+      if (position === 0 && this.#context.driver.watch()) this.poke();
       this.#watch(position === undefined ? [] : predecessors(view.roster, position));
       await this.#pause(position);
       if (!this.#isWanted()) break;
       try {
-        const next = position === undefined ? await this.#rejoin() : await this.#look();
+        const next = this.#seen ?? (position === undefined ? await this.#rejoin() : await this.#look());
+        this.#seen = undefined;
         if (next === undefined) break;
         if (next.version !== view.version) this.#polls = 0;
         view = next;
@@ -89,11 +99,20 @@ export class Turn {
     return this.acquisition.isOpen && this.session.lost === undefined;
   }
 
-  #listen(): Unsubscribe {
-    const { backend, key } = this.#context;
-    if (backend.capabilities.wake) return this.session.onWake(key, this.poke);
-    if (backend.capabilities.watch === "none") return () => {};
-    return backend.watch(key, (hint) => hint.key === key && this.poke());
+  /** A change of the record was seen, with the roster it led to where the hint carries it. */
+  onChange(view: RosterView | undefined): void {
+    const place = view && standing(view.roster, this.#entry.entrant);
+    // Somebody else joined or left behind us.
+    if (place?.place === "waiter" && place.position === this.#position) return;
+    // Tickets are unique: a roster that shows us as its holder proves that we were admitted, however late it comes.
+    if (place?.place === "holder") this.#seen = view;
+    this.poke();
+  }
+
+  /** Only who was admitted is woken, and who is first in line since: the next change will be about this one. */
+  #onWoken(): void {
+    this.#context.driver.watch();
+    this.poke();
   }
 
   /** Keeps the time of the next look as long as the same sessions are watched. */
