@@ -74,6 +74,11 @@ export class Acquisition {
     this.#close(() => this.#reject(error));
   }
 
+  /** Ends it without an answer: nobody listens to this one any more. */
+  dismiss(): void {
+    this.#close(() => undefined);
+  }
+
   #onTimeout(): void {
     const { name, waitMs } = this.request;
     const why =

@@ -1,7 +1,7 @@
 import { type LeaseholdError, OutcomeUnknownError } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
 import type { Session } from "../sessions/session.ts";
-import { type Entrant, evict, hasRoom, join, leave, type Roster, standing } from "./roster.ts";
+import { type Entrant, evict, hasRoom, isFull, join, leave, type Roster, standing } from "./roster.ts";
 import { type RosterDriver, type RosterView, WithdrawnError } from "./roster-driver.ts";
 
 /** How an entry goes about joining. */
@@ -40,7 +40,8 @@ export class Entry {
   async join(options: JoinOptions): Promise<RosterView | undefined> {
     const { onlyIfRoom = false, evicting = [], isWanted } = options;
     const { entrant } = this;
-    const mayJoin = (roster: Roster): boolean => !onlyIfRoom || hasRoom(roster, entrant.weight);
+    const mayJoin = (roster: Roster): boolean =>
+      onlyIfRoom ? hasRoom(roster, entrant.weight) : !isFull(roster);
     try {
       const view = await this.#driver.submit({
         apply: (roster) => {

@@ -197,7 +197,7 @@ export class RosterDriver {
   #adopt(view: RosterView, before: Roster): void {
     this.#known = view;
     this.#commits += 1;
-    this.#fenceFloor = view.roster.fence;
+    this.#fenceFloor = Math.max(this.#fenceFloor, view.roster.fence);
     this.#listener.onCommitted(before, view.roster);
   }
 
@@ -209,7 +209,8 @@ export class RosterDriver {
 
   /** A record that was wiped or rolled back must not lead to a fence that this client has already seen. */
   #lifted(roster: Roster): Roster {
-    return roster.fence >= this.#fenceFloor ? roster : { ...roster, fence: this.#fenceFloor };
+    this.#fenceFloor = Math.max(this.#fenceFloor, roster.fence);
+    return roster.fence === this.#fenceFloor ? roster : { ...roster, fence: this.#fenceFloor };
   }
 
   #onHint(record: StoredRecord | null | undefined): void {

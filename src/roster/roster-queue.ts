@@ -86,7 +86,10 @@ export class RosterQueue {
     if (!acquisition.isOpen) return acquisition.answer;
     if (this.#contending !== undefined || this.#waiting.length > 0 || !this.#mayEnter()) return null;
     this.#contending = acquisition;
-    const trying = this.#tryOnce(acquisition).finally(() => this.#endContention());
+    const trying = this.#tryOnce(acquisition).finally(() => {
+      acquisition.dismiss();
+      this.#endContention();
+    });
     this.#contention = trying.catch(answeredAlready);
     // The caller's abort answers at once; what is in flight is cleaned up behind it.
     return Promise.race([trying, acquisition.answer]);

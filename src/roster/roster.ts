@@ -48,7 +48,7 @@ export function emptyRoster(capacity: number): Roster {
 
 /** Puts an entrant at the end of the queue. Again with the same entrant, or into a full queue: no change. */
 export function join(roster: Roster, entrant: Entrant): Roster {
-  if (standing(roster, entrant).place !== "absent" || roster.waiters.length >= waitersMax) return roster;
+  if (standing(roster, entrant).place !== "absent" || isFull(roster)) return roster;
   return { ...roster, waiters: [...roster.waiters, entrant] };
 }
 
@@ -76,6 +76,11 @@ export function admit(roster: Roster, wallMs: number): Roster {
     holders.push({ ...waiter, fence, grantedAtMs: wallMs });
   }
   return admitted === 0 ? roster : { ...roster, fence, holders, waiters: roster.waiters.slice(admitted) };
+}
+
+/** Whether nobody more can queue up in it. */
+export function isFull(roster: Roster): boolean {
+  return roster.waiters.length >= waitersMax;
 }
 
 /** Whether an entrant of this weight would be admitted at once. */
