@@ -24,7 +24,9 @@ remove_containers() {
 }
 trap remove_containers EXIT
 
-mapfile -t files < <(npx node scripts/integration-tests.ts)
+# Not mapfile: the bash of macOS does not have it.
+files=()
+while IFS= read -r file; do files+=("$file"); done < <(npx node scripts/integration-tests.ts)
 if [ "${#files[@]}" = 0 ]; then
   echo "test-containers: no test uses the servers" >&2
   exit 1
