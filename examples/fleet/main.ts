@@ -1,0 +1,70 @@
+// The demo: `npm run demo`, or `npm run demo -- --help`.
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { connect, InvalidArgumentError } from "../../src/index.ts";
+import { type FleetArguments, readArguments, usageExitCode } from "./arguments.ts";
+import { check } from "./check.ts";
+import { createDisplay } from "./display.ts";
+import { Fleet } from "./fleet.ts";
+import { openResults } from "./results.ts";
+
+const unavailableExitCode = 69;
+const failedExitCode = 1;
+
+const demo = readArguments(process.argv);
+const folder = mkdtempSync(join(tmpdir(), "leasehold-demo-"));
+const cleaners: (() => void)[] = [() => rmSync(folder, { recursive: true, force: true })];
+process.once("exit", () => {
+  for (const clean of cleaners.reverse()) clean();
+});
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+] as const) {
+  process.once(signal, () => process.exit(code));
+}
+
+const url = demo.url ?? `sqlite:${pathToFileURL(join(folder, "leases.db")).pathname}`;
+const namespace = `fleet-${randomUUID()}`;
+process.exitCode = (await canConnect()) ?? (await run(demo));
+
+/** Makes the bucket, table or file before any worker needs it. Answers an exit code if that fails. */
+async function canConnect(): Promise<number | undefined> {
+  try {
+    await using _coordinator = await connect(url, { ttl: demo.ttlMs, namespace });
+    return undefined;
+  } catch (error) {
+    console.error(`error: cannot use ${url}: ${(error as Error).message}`);
+    return error instanceof InvalidArgumentError ? usageExitCode : unavailableExitCode;
+  }
+}
+
+async function run({ workers, jobs, ttlMs, jobMs }: FleetArguments): Promise<number> {
+  const resultsPath = join(folder, "results.db");
+  using results = openResults(resultsPath);
+  results.enroll(jobs);
+
+  using display = createDisplay(process.stdout, workers);
+  cleaners.push(() => display[Symbol.dispose]());
+  display.event(`${workers} workers share ${jobs.length} jobs over ${url}; a lease lasts ${ttlMs} ms`);
+  using fleet = new Fleet({
+    workers,
+    jobs,
+    settings: { url, namespace, ttlMs, resultsPath, jobMs },
+    display,
+  });
+  cleaners.push(() => fleet[Symbol.dispose]());
+  try {
+    await fleet.run();
+  } catch (error) {
+    display.event((error as Error).message, "red");
+  }
+
+  const findings = check(jobs, results.audit(), fleet.accidents);
+  display.findings(findings);
+  return findings.every(({ holds }) => holds) ? 0 : failedExitCode;
+}
