@@ -29,24 +29,31 @@ export class PrefixListeners {
     };
   }
 
+  /** Whether anybody waits for changes of `key`. */
+  hears(key: string): boolean {
+    for (const _listeners of this.#waitingFor(key)) return true;
+    return false;
+  }
+
   /** Passes a hint to everybody who waits for its key. */
   notify(hint: ChangeHint): void {
-    if (this.isEmpty) return;
-    if (this.#byPrefix.size <= hint.key.length) {
-      for (const [prefix, listeners] of this.#byPrefix) {
-        if (hint.key.startsWith(prefix)) deliver(listeners, hint);
-      }
-      return;
-    }
-    for (let length = 0; length <= hint.key.length; length += 1) {
-      const listeners = this.#byPrefix.get(hint.key.slice(0, length));
-      if (listeners !== undefined) deliver(listeners, hint);
-    }
+    for (const listeners of this.#waitingFor(hint.key)) deliver(listeners, hint);
   }
 
   clear(): void {
     for (const listeners of this.#byPrefix.values()) listeners.clear();
     this.#byPrefix.clear();
+  }
+
+  *#waitingFor(key: string): Generator<ReadonlySet<Listener>> {
+    if (this.#byPrefix.size <= key.length) {
+      for (const [prefix, listeners] of this.#byPrefix) if (key.startsWith(prefix)) yield listeners;
+      return;
+    }
+    for (let length = 0; length <= key.length; length += 1) {
+      const listeners = this.#byPrefix.get(key.slice(0, length));
+      if (listeners !== undefined) yield listeners;
+    }
   }
 }
 
