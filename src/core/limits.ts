@@ -25,8 +25,9 @@ export function checkOperations(
       `the ${kind} backend commits at most ${commitOperationsMax} operations at once; got ${operations.length}`,
     );
   }
-  const keys = new Set(operations.map((operation) => operation.key));
-  invariant(keys.size === operations.length, "a key stands in at most one operation of a commit");
+  const isUnique =
+    operations.length === 1 || new Set(operations.map(({ key }) => key)).size === operations.length;
+  invariant(isUnique, "a key stands in at most one operation of a commit");
   for (const operation of operations) {
     checkKey(kind, capabilities, operation.key);
     if (operation.kind === "put") checkValue(kind, capabilities, operation.key, operation.value);

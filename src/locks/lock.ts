@@ -83,6 +83,7 @@ export interface LockHost {
   whileHolding<R>(grant: HeldGrant, work: () => Promise<R>): Promise<R>;
 }
 
+const forever = Number.POSITIVE_INFINITY;
 const metadataBytesMax = 1_024;
 const tryOptions = ["signal", "metadata"];
 const acquireOptions = [...tryOptions, "wait"];
@@ -91,7 +92,8 @@ const acquireOptions = [...tryOptions, "wait"];
 export function createLock(host: LockHost): Lock {
   const acquire = async (options?: AcquireOptions): Promise<HeldGrant> => {
     checkOptions("acquire", options, acquireOptions);
-    const waitMs = parseDuration("wait", options?.wait ?? Number.POSITIVE_INFINITY, { infinite: true });
+    const waitMs =
+      options?.wait === undefined ? forever : parseDuration("wait", options.wait, { infinite: true });
     return host.acquire(toRequest(host, options, waitMs));
   };
   return {

@@ -25,25 +25,19 @@ export class Acquisition {
   /** The last failure of the store, told when the time is up. */
   failure: LeaseholdError | undefined;
   #isOpen = true;
+  #onAbort: (() => void) | undefined;
   #listeners: Set<() => void> | undefined;
   #resolve!: (grant: HeldGrant) => void;
   #reject!: (error: unknown) => void;
-  #cancelTimer: CancelTimer = () => {};
-  #onAbort = (): void =>
-    this.reject(new AbortedError("the caller aborted the acquire", { cause: this.request.signal?.reason }));
-
+  #cancelTimer: CancelTimer | undefined;
   constructor(runtime: Runtime, request: AcquireRequest) {
     this.request = request;
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    if (request.signal?.aborted === true) {
-      this.#onAbort();
-      return;
-    }
-    request.signal?.addEventListener("abort", this.#onAbort, { once: true });
-    if (request.waitMs === Number.POSITIVE_INFINITY) return;
+    if (request.signal !== undefined) this.#follow(request.signal);
+    if (!this.#isOpen || request.waitMs === Number.POSITIVE_INFINITY) return;
     this.#cancelTimer = runtime.schedule(request.waitMs, () => this.#onTimeout(), { holdsProcessOpen: true });
   }
 
@@ -53,7 +47,7 @@ export class Acquisition {
   }
 
   /** As a roster change asks: whether to go on, after this failure if there was one. */
-  wants(failure?: LeaseholdError): boolean {
+  isWanted(failure?: LeaseholdError): boolean {
     if (failure !== undefined) this.failure = failure;
     return this.isOpen;
   }
@@ -67,16 +61,30 @@ export class Acquisition {
 
   /** Hands the grant over. Answers false when the caller has gone, and the grant must be given back. */
   resolve(grant: HeldGrant): boolean {
-    return this.#close(() => this.#resolve(grant));
+    const isWanted = this.dismiss();
+    if (isWanted) this.#resolve(grant);
+    return isWanted;
   }
 
   reject(error: unknown): void {
-    this.#close(() => this.#reject(error));
+    if (this.dismiss()) this.#reject(error);
   }
 
-  /** Ends it without an answer: nobody listens to this one any more. */
-  dismiss(): void {
-    this.#close(() => undefined);
+  /** Ends it without an answer: nobody listens to this one any more. Answers whether that is news. */
+  dismiss(): boolean {
+    if (!this.#isOpen) return false;
+    this.#isOpen = false;
+    this.#cancelTimer?.();
+    if (this.#onAbort !== undefined) this.request.signal?.removeEventListener("abort", this.#onAbort);
+    for (const listener of this.#listeners ?? []) listener();
+    return true;
+  }
+
+  #follow(signal: AbortSignal): void {
+    this.#onAbort = () =>
+      this.reject(new AbortedError("the caller aborted the acquire", { cause: signal.reason }));
+    if (signal.aborted) this.#onAbort();
+    else signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
   #onTimeout(): void {
@@ -85,15 +93,5 @@ export class Acquisition {
       this.failure === undefined ? "others hold it" : `the store last failed with: ${this.failure.message}`;
     const message = `${JSON.stringify(name)} was not acquired within ${waitMs} ms: ${why}`;
     this.reject(new AcquireTimeoutError(message, this.failure && { cause: this.failure }));
-  }
-
-  #close(answer: () => void): boolean {
-    if (!this.isOpen) return false;
-    this.#cancelTimer();
-    this.request.signal?.removeEventListener("abort", this.#onAbort);
-    this.#isOpen = false;
-    answer();
-    for (const listener of this.#listeners ?? []) listener();
-    return true;
   }
 }

@@ -2,7 +2,7 @@ import { type LeaseholdError, OutcomeUnknownError } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
 import type { Session } from "../sessions/session.ts";
 import { type Entrant, evict, hasRoom, isFull, join, leave, type Roster, standing } from "./roster.ts";
-import { type RosterDriver, type RosterView, WithdrawnError } from "./roster-driver.ts";
+import { type RosterChange, type RosterDriver, type RosterView, WithdrawnError } from "./roster-driver.ts";
 
 /** How an entry goes about joining. */
 export interface JoinOptions {
@@ -11,17 +11,18 @@ export interface JoinOptions {
   /** Dead sessions to evict in the same write. */
   readonly evicting?: readonly string[];
   /** As in a roster change: asked before each attempt, told of each failure. */
-  readonly isWanted: (failure?: LeaseholdError) => boolean;
+  isWanted(failure?: LeaseholdError): boolean;
 }
 
 /**
  * One entrant's way through a roster, from joining to leaving. Remembers whether a write of its own may have been
  * applied, or may still land, so that giving up never leaves it standing there.
  */
-export class Entry {
+export class Entry implements RosterChange {
   readonly entrant: Entrant;
   readonly #driver: RosterDriver;
   readonly #session: Session;
+  #options: JoinOptions = { isWanted: () => false };
   #mayStand = false;
 
   constructor(
@@ -32,30 +33,20 @@ export class Entry {
     this.#driver = driver;
     this.#session = session;
     const { weight, metadata } = wish;
-    const who = { session: session.id, ticket: session.nextTicket(), ttlMs: session.ttlMs };
-    this.entrant = { ...who, weight, ...(metadata !== undefined && { metadata }) };
+    const { id, ttlMs } = session;
+    const ticket = session.nextTicket();
+    this.entrant =
+      metadata === undefined
+        ? { session: id, ticket, ttlMs, weight }
+        : { session: id, ticket, ttlMs, weight, metadata };
   }
 
   /** Resolves with the roster after the join, or `undefined` when it was given up. */
   async join(options: JoinOptions): Promise<RosterView | undefined> {
-    const { onlyIfRoom = false, evicting = [], isWanted } = options;
-    const { entrant } = this;
-    const mayJoin = (roster: Roster): boolean =>
-      onlyIfRoom ? hasRoom(roster, entrant.weight) : !isFull(roster);
+    this.#options = options;
     try {
-      const view = await this.#driver.submit({
-        apply: (roster) => {
-          const healed = evicting.reduce(evict, roster);
-          return mayJoin(healed) ? join(healed, entrant) : healed;
-        },
-        isSettledIn: (roster) =>
-          evicting.length === 0 && (standing(roster, entrant).place !== "absent" || !mayJoin(roster)),
-        isWanted: (failure) => {
-          if (failure instanceof OutcomeUnknownError) this.#mayStand = true;
-          return this.#session.lost === undefined && isWanted(failure);
-        },
-      });
-      if (standing(view.roster, entrant).place !== "absent") this.#mayStand = true;
+      const view = await this.#driver.submit(this);
+      if (standing(view.roster, this.entrant).place !== "absent") this.#mayStand = true;
       return view;
     } catch (error) {
       if (error instanceof WithdrawnError) return undefined;
@@ -72,5 +63,25 @@ export class Entry {
     if (!this.#mayStand) return;
     await this.#driver.submit({ apply: (roster) => leave(roster, this.entrant), isWanted });
     this.#mayStand = false;
+  }
+
+  /** The join, as a change. */
+  apply(roster: Roster): Roster {
+    const healed = this.#options.evicting?.reduce(evict, roster) ?? roster;
+    return this.#mayJoin(healed) ? join(healed, this.entrant) : healed;
+  }
+
+  isSettledIn(roster: Roster): boolean {
+    if (this.#options.evicting?.length) return false;
+    return standing(roster, this.entrant).place !== "absent" || !this.#mayJoin(roster);
+  }
+
+  isWanted(failure?: LeaseholdError): boolean {
+    if (failure instanceof OutcomeUnknownError) this.#mayStand = true;
+    return this.#session.lost === undefined && this.#options.isWanted(failure);
+  }
+
+  #mayJoin(roster: Roster): boolean {
+    return this.#options.onlyIfRoom === true ? hasRoom(roster, this.entrant.weight) : !isFull(roster);
   }
 }

@@ -1,5 +1,5 @@
 import { type LeaseholdError, LeaseLostError } from "../core/errors.ts";
-import type { Session } from "../sessions/session.ts";
+import type { LossListener, Session } from "../sessions/session.ts";
 import type { Holder } from "./roster.ts";
 
 /**
@@ -57,18 +57,25 @@ export interface Grant extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** Who is told what happens to a grant. */
+export interface GrantKeeper {
+  /** Takes the grant out of the roster. */
+  giveBack(grant: HeldGrant): Promise<void>;
+  /** The grant was lost. */
+  onLost(grant: HeldGrant): void;
+}
+
 /** Where a grant came from. */
 export interface GrantOrigin {
   readonly name: string;
   readonly session: Session;
   readonly holder: Holder;
   readonly acquiredAtMs: number;
-  /** Takes the grant out of the roster. */
-  readonly giveBack: (grant: HeldGrant) => Promise<void>;
+  readonly keeper: GrantKeeper;
 }
 
 /** The one implementation of {@link Grant}. Small: a process may hold ten thousand. */
-export class HeldGrant implements Grant {
+export class HeldGrant implements Grant, LossListener {
   readonly #origin: GrantOrigin;
   #lost: LeaseLostError | undefined;
   #release: Promise<void> | undefined;
@@ -76,6 +83,7 @@ export class HeldGrant implements Grant {
 
   constructor(origin: GrantOrigin) {
     this.#origin = origin;
+    origin.session.addLossListener(this);
   }
 
   get name(): string {
@@ -138,10 +146,9 @@ export class HeldGrant implements Grant {
     await this.release().catch(() => undefined);
   }
 
-  /** Called once, when the session behind it is lost. After a release there is nothing left to lose. */
-  lose(reason: LeaseLostError): void {
-    if (this.#release !== undefined) return;
+  onSessionLost(reason: LeaseLostError): void {
     this.#lost = reason;
+    this.#origin.keeper.onLost(this);
     this.#abort?.abort(reason);
   }
 
@@ -152,7 +159,10 @@ export class HeldGrant implements Grant {
   }
 
   async #giveBack(): Promise<void> {
-    await this.#origin.giveBack(this);
+    const { session, keeper } = this.#origin;
+    // From here on there is nothing left to lose.
+    session.removeLossListener(this);
+    await keeper.giveBack(this);
     if (this.#lost !== undefined) throw this.#lost;
   }
 }

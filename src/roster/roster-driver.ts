@@ -1,4 +1,4 @@
-import type { Backend, StoredRecord, Unsubscribe, Version } from "../core/backend.ts";
+import type { Backend, Operation, StoredRecord, Unsubscribe, Version } from "../core/backend.ts";
 import { backoffMs } from "../core/backoff.ts";
 import {
   CorruptRecordError,
@@ -21,11 +21,11 @@ export interface RosterTarget {
 
 /** A change to a roster, safe to apply again to what it has been applied to already. */
 export interface RosterChange {
-  readonly apply: (roster: Roster) => Roster;
+  apply(roster: Roster): Roster;
   /** Whether a roster that was read shows that nothing needs to be written. Left out: always write. */
-  readonly isSettledIn?: (roster: Roster) => boolean;
+  isSettledIn?(roster: Roster): boolean;
   /** Asked before each attempt, and with the error after one that failed. `false`: give up. */
-  readonly isWanted: (failure?: LeaseholdError) => boolean;
+  isWanted(failure?: LeaseholdError): boolean;
 }
 
 /** The roster as of some commit or read. */
@@ -64,7 +64,7 @@ export class RosterDriver {
   #known: RosterView | undefined;
   #pending: Pending[] = [];
   #running = false;
-  #settled: Promise<void> = Promise.resolve();
+  #idleListeners: (() => void)[] = [];
   #commits = 0;
   #fenceFloor = 0;
   readonly #listener: RosterListener;
@@ -81,8 +81,8 @@ export class RosterDriver {
   }
 
   /** Resolves when nothing is queued or in flight any more. Never rejects. */
-  get settled(): Promise<void> {
-    return this.#settled;
+  settled(): Promise<void> {
+    return new Promise((resolve) => (this.#running ? this.#idleListeners.push(resolve) : resolve()));
   }
 
   /** Whether something is queued or in flight. */
@@ -128,7 +128,7 @@ export class RosterDriver {
       if (this.#running) return;
       this.#running = true;
       // Deferred, so that what is submitted in the same turn rides in the same write.
-      this.#settled = Promise.resolve().then(() => this.#run());
+      queueMicrotask(() => void this.#run());
     });
   }
 
@@ -137,7 +137,8 @@ export class RosterDriver {
     let conflicts = 0;
     let failures = 0;
     while (this.#pending.length > 0) {
-      const batch = this.#pending.splice(0).filter(keepWanted);
+      const batch = this.#pending.filter(keepWanted);
+      this.#pending = [];
       if (batch.length === 0) continue;
       const startedAtMs = runtime.monotonicMs();
       let delayMs = 0;
@@ -159,29 +160,23 @@ export class RosterDriver {
       if (delayMs > 0 && this.#pending.length > 0) await sleep(runtime, delayMs, { holdsProcessOpen: true });
     }
     this.#running = false;
+    for (const resolve of this.#idleListeners.splice(0)) resolve();
   }
 
   /** Answers whether the batch is done; on a conflict it is not. */
   async #attempt(batch: readonly Pending[]): Promise<boolean> {
     const { backend, runtime, key, name } = this.#target;
     const base = this.#known ?? (await this.#refresh());
-    const open = batch.filter((pending) => pending.change.isSettledIn?.(base.roster) !== true);
-    if (open.length > 0) {
-      const changed = open.reduce(
-        (roster, pending) => pending.change.apply(roster),
-        this.#lifted(base.roster),
-      );
+    let changed = this.#lifted(base.roster);
+    let isSettled = true;
+    for (const { change } of batch) {
+      if (change.isSettledIn?.(base.roster) === true) continue;
+      changed = change.apply(changed);
+      isSettled = false;
+    }
+    if (!isSettled) {
       const roster = admit(changed, runtime.wallMs());
-      const isEmpty = roster.holders.length + roster.waiters.length === 0;
-      const result = await backend.commit([
-        {
-          kind: "put",
-          key,
-          value: encodeRoster(name, roster),
-          expect: base.version,
-          ...(isEmpty && { ttlMs: emptyRosterTtlMs }),
-        },
-      ]);
+      const result = await backend.commit([putRoster(key, name, roster, base.version)]);
       if (!result.committed) {
         const current = result.conflicts[0]?.current;
         this.#known = current === undefined ? undefined : this.#decode(current);
@@ -223,6 +218,12 @@ export class RosterDriver {
   #decode(record: StoredRecord | null): RosterView {
     return record === null ? { version: null, roster: emptyRoster(this.#target.capacity) } : viewOf(record);
   }
+}
+
+function putRoster(key: string, name: string, roster: Roster, expect: Version | null): Operation {
+  const put = { kind: "put", key, value: encodeRoster(name, roster), expect } as const;
+  const isEmpty = roster.holders.length + roster.waiters.length === 0;
+  return isEmpty ? { ...put, ttlMs: emptyRosterTtlMs } : put;
 }
 
 function viewOf(record: StoredRecord): RosterView {

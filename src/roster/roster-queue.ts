@@ -5,13 +5,14 @@ import type { Session } from "../sessions/session.ts";
 import type { SessionPool } from "../sessions/session-pool.ts";
 import { type AcquireRequest, Acquisition } from "./acquisition.ts";
 import { Entry } from "./entry.ts";
-import { HeldGrant } from "./grant.ts";
+import { type GrantKeeper, HeldGrant } from "./grant.ts";
 import { type LookoutContext, lookOut } from "./lookout.ts";
 import { type Holder, hasRoom, leave, type Roster, standing } from "./roster.ts";
 import {
   failureBackoff,
   isTransient,
   RosterDriver,
+  type RosterListener,
   type RosterTarget,
   type RosterView,
   WithdrawnError,
@@ -27,21 +28,18 @@ export interface QueueContext extends LookoutContext, RosterTarget {
  * All that one client does with one name. Its callers stand in local order behind one entrant in the roster; the
  * entrant's place passes on from process to process, first come, first served.
  */
-export class RosterQueue {
+export class RosterQueue implements RosterListener, GrantKeeper {
   readonly #context: QueueContext;
   readonly #driver: RosterDriver;
-  readonly #held = new Map<HeldGrant, () => void>();
-  #waiting: Acquisition[] = [];
+  readonly #held = new Set<HeldGrant>();
+  readonly #waiting: Acquisition[] = [];
   #contending: Acquisition | undefined;
   #contention: Promise<unknown> = Promise.resolve();
   #turn: Turn | undefined;
 
   constructor(context: QueueContext) {
     this.#context = context;
-    this.#driver = new RosterDriver(context, {
-      onCommitted: (before, after) => this.#onCommitted(before, after),
-      onChange: (view) => this.#turn?.onChange(view),
-    });
+    this.#driver = new RosterDriver(context, this);
   }
 
   /** Whether nothing is held, waited for or in flight: all that is lost by forgetting it is a known version. */
@@ -56,7 +54,7 @@ export class RosterQueue {
 
   /** The grants that are held now. */
   get grants(): Iterable<HeldGrant> {
-    return this.#held.keys();
+    return this.#held;
   }
 
   /** The roster as the store shows it now. */
@@ -65,12 +63,8 @@ export class RosterQueue {
   }
 
   /** Waits for a grant, in order of arrival. */
-  async acquire(request: AcquireRequest): Promise<HeldGrant> {
-    if (request.waitMs === 0) {
-      const grant = await this.tryAcquire(request);
-      if (grant !== null) return grant;
-      throw new AcquireTimeoutError(`${JSON.stringify(request.name)} is held by others, and wait is 0`);
-    }
+  acquire(request: AcquireRequest): Promise<HeldGrant> {
+    if (request.waitMs === 0) return this.#acquireNow(request);
     const acquisition = new Acquisition(this.#context.runtime, request);
     this.#waiting.push(acquisition);
     this.#advance();
@@ -95,10 +89,16 @@ export class RosterQueue {
     return Promise.race([trying, acquisition.answer]);
   }
 
+  async #acquireNow(request: AcquireRequest): Promise<HeldGrant> {
+    const grant = await this.tryAcquire(request);
+    if (grant !== null) return grant;
+    throw new AcquireTimeoutError(`${JSON.stringify(request.name)} is held by others, and wait is 0`);
+  }
+
   /** Resolves when nothing is in flight any more. Only after everybody who waits was answered. */
   async settled(): Promise<void> {
     await this.#contention;
-    await this.#driver.settled;
+    await this.#driver.settled();
   }
 
   /** Answers everybody who waits here with `error`. */
@@ -113,14 +113,12 @@ export class RosterQueue {
   }
 
   #advance(): void {
-    this.#waiting = this.#waiting.filter((acquisition) => acquisition.isOpen);
     if (this.#contending !== undefined || !this.#mayEnter()) return;
-    const next = this.#waiting.shift();
+    let next = this.#waiting.shift();
+    while (next?.isOpen === false) next = this.#waiting.shift();
     if (next === undefined) return;
     this.#contending = next;
-    this.#contention = this.#contend(next)
-      .catch((error) => next.reject(error))
-      .finally(() => this.#endContention());
+    this.#contention = this.#contend(next);
   }
 
   #endContention(): void {
@@ -136,9 +134,17 @@ export class RosterQueue {
 
   /** Stands in the roster for one caller until it is answered; again with a new session when one was lost. */
   async #contend(acquisition: Acquisition): Promise<void> {
-    for (let attempt = 0; acquisition.isOpen; attempt += 1) {
-      const session = await this.#openSession(acquisition, attempt);
-      if (session !== undefined && (await this.#standFor(acquisition, session))) return;
+    const { sessions } = this.#context;
+    try {
+      for (let attempt = 0; acquisition.isOpen; attempt += 1) {
+        const live = sessions.live(acquisition.request.ttlMs);
+        const session = live ?? (await this.#openSession(acquisition, attempt));
+        if (session !== undefined && (await this.#standFor(acquisition, session))) return;
+      }
+    } catch (error) {
+      acquisition.reject(error);
+    } finally {
+      this.#endContention();
     }
   }
 
@@ -164,9 +170,11 @@ export class RosterQueue {
     const entry = new Entry(this.#driver, session, acquisition.request);
     let isDelivered = false;
     try {
-      const view = await entry.join({ isWanted: (failure) => acquisition.wants(failure) });
+      const view = await entry.join(acquisition);
       if (view === undefined) return false;
-      const holder = await this.#await(view, acquisition, entry, session);
+      const place = standing(view.roster, entry.entrant);
+      const holder =
+        place.place === "holder" ? place.holder : await this.#takeTurn(view, acquisition, entry, session);
       isDelivered = holder !== undefined && this.#deliver(acquisition, session, holder);
       return isDelivered;
     } finally {
@@ -175,14 +183,12 @@ export class RosterQueue {
     }
   }
 
-  #await(
+  #takeTurn(
     view: RosterView,
     acquisition: Acquisition,
     entry: Entry,
     session: Session,
-  ): Promise<Holder | undefined> | Holder {
-    const place = standing(view.roster, entry.entrant);
-    if (place.place === "holder") return place.holder;
+  ): Promise<Holder | undefined> {
     this.#turn = new Turn({ ...this.#context, driver: this.#driver }, acquisition, entry, session);
     return this.#turn.wait(view);
   }
@@ -216,19 +222,18 @@ export class RosterQueue {
     if (session.lost !== undefined || !acquisition.isOpen) return false;
     const { name } = acquisition.request;
     const acquiredAtMs = this.#context.runtime.wallMs();
-    const giveBack = (returned: HeldGrant): Promise<void> => this.#giveBack(returned);
-    const grant = new HeldGrant({ name, session, holder, acquiredAtMs, giveBack });
-    const unsubscribe = session.onLost((reason) => {
-      this.#held.delete(grant);
-      grant.lose(reason);
-      this.#advance();
-      this.#endWatch();
-    });
-    this.#held.set(grant, unsubscribe);
+    const grant = new HeldGrant({ name, session, holder, acquiredAtMs, keeper: this });
+    this.#held.add(grant);
     return acquisition.resolve(grant);
   }
 
-  async #giveBack(grant: HeldGrant): Promise<void> {
+  onLost(grant: HeldGrant): void {
+    this.#held.delete(grant);
+    this.#advance();
+    this.#endWatch();
+  }
+
+  async giveBack(grant: HeldGrant): Promise<void> {
     const { session, holder } = grant;
     const apply = (roster: Roster): Roster => leave(roster, holder);
     if (session.lost !== undefined) {
@@ -239,7 +244,6 @@ export class RosterQueue {
         .catch(expiryFrees);
       return;
     }
-    this.#held.get(grant)?.();
     this.#held.delete(grant);
     const leaving = this.#driver.submit({ apply, isWanted: () => session.lost === undefined });
     // In this turn, so that the next local caller joins in the write that releases.
@@ -254,16 +258,22 @@ export class RosterQueue {
   }
 
   /** Wakes whom a commit of ours admitted, and who is first in line since. Nobody else: there is no herd. */
-  #onCommitted(before: Roster, after: Roster): void {
-    const { backend, key, sessions } = this.#context;
-    const concerned = new Set<string>();
-    for (const holder of after.holders) if (holder.fence > before.fence) concerned.add(holder.session);
-    const [first] = after.waiters;
-    if (first !== undefined && first.session !== before.waiters[0]?.session) concerned.add(first.session);
-    for (const session of concerned) {
-      if (sessions.owns(session)) this.#turn?.poke();
-      else if (backend.capabilities.wake) backend.wake(session, key);
+  onCommitted(before: Roster, after: Roster): void {
+    if (after.fence !== before.fence) {
+      for (const holder of after.holders) if (holder.fence > before.fence) this.#wake(holder.session);
     }
+    const [first] = after.waiters;
+    if (first !== undefined && first.session !== before.waiters[0]?.session) this.#wake(first.session);
+  }
+
+  onChange(view: RosterView | undefined): void {
+    this.#turn?.onChange(view);
+  }
+
+  #wake(session: string): void {
+    const { backend, key, sessions } = this.#context;
+    if (sessions.owns(session)) this.#turn?.poke();
+    else if (backend.capabilities.wake) backend.wake(session, key);
   }
 }
 

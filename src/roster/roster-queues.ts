@@ -13,7 +13,7 @@ export interface QueuesContext extends LookoutContext {
 /** Names whose roster is remembered after the last use, for an acquire without a read. */
 const idleQueuesMax = 1_024;
 
-/** The queues of one coordinator, by key. Those in use are all kept, of the idle ones the last used. */
+/** The queues of one coordinator, by key. Those in use are all kept, of the idle ones the newest. */
 export class RosterQueues {
   readonly #context: QueuesContext;
   readonly #queues = new Map<string, RosterQueue>();
@@ -26,9 +26,8 @@ export class RosterQueues {
   /** The queue of a key: the same one as long as anything is held or waited for there. */
   get(target: { readonly key: string; readonly name: string; readonly capacity: number }): RosterQueue {
     const known = this.#queues.get(target.key);
-    const queue = known ?? new RosterQueue({ ...this.#context, ...target });
-    // Last used, last in the map.
-    if (known !== undefined) this.#queues.delete(target.key);
+    if (known !== undefined) return known;
+    const queue = new RosterQueue({ ...this.#context, ...target });
     this.#queues.set(target.key, queue);
     if (this.#queues.size > this.#sweepAt) this.#sweep();
     return queue;
@@ -48,7 +47,7 @@ export class RosterQueues {
     await Promise.all([...this.#queues.values()].map((queue) => queue.settled()));
   }
 
-  /** Forgets idle queues, the longest unused first. Runs once in a thousand uses, so it costs next to nothing. */
+  /** Forgets idle queues, the oldest first. Runs once in a thousand new names, so it costs next to nothing. */
   #sweep(): void {
     const idle = [...this.#queues].filter(([, queue]) => queue.isIdle);
     for (const [key] of idle.slice(0, Math.max(0, idle.length - idleQueuesMax))) this.#queues.delete(key);

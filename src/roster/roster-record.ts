@@ -6,7 +6,8 @@ const format = "roster/1";
 
 /** The bytes of a roster's record. The name stands in it for people, and because long names are hashed in keys. */
 export function encodeRoster(name: string, roster: Roster): Uint8Array {
-  return encodeJson({ format, name, ...roster });
+  const { fence, capacity, holders, waiters } = roster;
+  return encodeJson({ format, name, fence, capacity, holders, waiters });
 }
 
 /** A roster with the name it belongs to. */

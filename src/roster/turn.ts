@@ -58,12 +58,15 @@ export class Turn {
   async wait(joined: RosterView): Promise<Holder | undefined> {
     const { acquisition, session, poke } = this;
     const { backend, driver, key } = this.#context;
-    const unsubscribes = [session.onLost(poke), acquisition.onAnswered(poke)];
+    const loss = { onSessionLost: poke };
+    session.addLossListener(loss);
+    const unsubscribes = [acquisition.onAnswered(poke)];
     if (backend.capabilities.wake) unsubscribes.push(session.onWake(key, () => this.#onWoken()));
     else driver.watch();
     try {
       return await this.#follow(joined);
     } finally {
+      session.removeLossListener(loss);
       for (const unsubscribe of unsubscribes) unsubscribe();
     }
   }
@@ -148,7 +151,7 @@ export class Turn {
   }
 
   #rejoin(): Promise<RosterView | undefined> {
-    return this.#entry.join({ isWanted: (failure) => this.acquisition.wants(failure) });
+    return this.#entry.join(this.acquisition);
   }
 
   async #pause(position: number | undefined): Promise<void> {

@@ -4,7 +4,7 @@ import { Session, type SessionContext } from "./session.ts";
 export class SessionPool {
   readonly #context: SessionContext;
   readonly #sessions = new Map<number, Promise<Session>>();
-  readonly #live = new Set<string>();
+  readonly #live = new Map<number, Session>();
 
   constructor(context: SessionContext) {
     this.#context = context;
@@ -15,9 +15,15 @@ export class SessionPool {
     return this.#sessions.get(ttlMs) ?? this.#open(ttlMs);
   }
 
+  /** The session of this TTL, if there is one that lives. */
+  live(ttlMs: number): Session | undefined {
+    return this.#live.get(ttlMs);
+  }
+
   /** Whether a session is this client's own and still lives. */
   owns(session: string): boolean {
-    return this.#live.has(session);
+    for (const own of this.#live.values()) if (own.id === session) return true;
+    return false;
   }
 
   /** Ends every session. What they held must be released before. */
@@ -33,10 +39,12 @@ export class SessionPool {
       if (this.#sessions.get(ttlMs) === opening) this.#sessions.delete(ttlMs);
     };
     const opening = Session.open(this.#context, ttlMs).then((session) => {
-      this.#live.add(session.id);
-      session.onLost(() => {
-        this.#live.delete(session.id);
-        forget();
+      this.#live.set(ttlMs, session);
+      session.addLossListener({
+        onSessionLost: () => {
+          this.#live.delete(ttlMs);
+          forget();
+        },
       });
       return session;
     });

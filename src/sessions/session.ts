@@ -23,6 +23,11 @@ export interface SessionContext {
 /** `uncertain`: a renewal is overdue, the deadline has not come. `lost` is for ever. */
 export type SessionState = "held" | "uncertain" | "lost";
 
+/** Who is told that a session was lost. An object and not a function: there may be ten thousand of them. */
+export interface LossListener {
+  onSessionLost(reason: LeaseLostError): void;
+}
+
 /** Heartbeats sent in one TTL when all is well. */
 const beatsPerTtl = 3;
 /** An attempt that has no answer after this part of the TTL is left to itself, and the next one is sent. */
@@ -42,7 +47,7 @@ export class Session {
   readonly ttlMs: number;
   readonly #context: SessionContext;
   readonly #key: string;
-  readonly #lostListeners = new Set<(reason: LeaseLostError) => void>();
+  readonly #lossListeners = new Set<LossListener>();
   readonly #wakeListeners = new Map<string, () => void>();
   /** Beats that were sent and not yet known to be applied, with the moment before each was sent. */
   readonly #doubtful = new Map<number, Instant>();
@@ -108,11 +113,15 @@ export class Session {
     return this.#tickets;
   }
 
-  /** Calls `listener` once when the session is lost; now, if it is lost already. */
-  onLost(listener: (reason: LeaseLostError) => void): Unsubscribe {
-    if (this.#lost !== undefined) listener(this.#lost);
-    this.#lostListeners.add(listener);
-    return () => this.#lostListeners.delete(listener);
+  /** Tells `listener` once when the session is lost; now, if it is lost already. */
+  addLossListener(listener: LossListener): void {
+    if (this.#lost !== undefined) listener.onSessionLost(this.#lost);
+    else this.#lossListeners.add(listener);
+  }
+
+  /** Takes a listener back. */
+  removeLossListener(listener: LossListener): void {
+    this.#lossListeners.delete(listener);
   }
 
   /** Calls `listener` when somebody wakes this session with `hint`. */
@@ -252,8 +261,8 @@ export class Session {
     this.#cancelDeadline();
     this.#unsubscribeWakes?.();
     this.#wakeListeners.clear();
-    const listeners = [...this.#lostListeners];
-    this.#lostListeners.clear();
-    for (const listener of listeners) listener(this.#lost);
+    const listeners = [...this.#lossListeners];
+    this.#lossListeners.clear();
+    for (const listener of listeners) listener.onSessionLost(this.#lost);
   }
 }
