@@ -86,6 +86,16 @@ describe("sharing", () => {
     expect(await two.get(["a"])).toEqual([null]);
   });
 
+  test("a loop of awaited requests lets timers fire, though no request waits for anything", async () => {
+    const backend = memoryBackend();
+    let fired = false;
+    systemRuntime.schedule(0, () => {
+      fired = true;
+    });
+    for (let request = 0; request < 2_000; request += 1) await backend.get(["a"]);
+    expect(fired).toBe(true);
+  });
+
   test("a listener is never called from within the commit that causes the hint", async () => {
     const backend = memoryBackend();
     let calls = 0;

@@ -16,6 +16,7 @@ import { decodeKeyCursor, encodeKeyCursor } from "../../core/key-cursor.ts";
 import { checkKey, checkOperations } from "../../core/limits.ts";
 import { PrefixListeners } from "../../core/prefix-listeners.ts";
 import { type Runtime, systemRuntime } from "../../core/runtime.ts";
+import { TurnSharing } from "../../core/turn-sharing.ts";
 import { MemoryStore } from "./memory-store.ts";
 
 /** Settings of {@link memoryBackend}. */
@@ -25,6 +26,8 @@ export interface MemoryBackendOptions {
 }
 
 const kind = "memory";
+/** Some milliseconds of work. */
+const requestsPerTurn = 2_000;
 const scanLimitMax = 1_000;
 const capabilities: Capabilities = {
   scope: "process",
@@ -41,7 +44,8 @@ const capabilities: Capabilities = {
  * coordination among the callers of one process. Several coordinators share it by sharing the object; another
  * process, and another call of this function, sees nothing of it, and it ends with {@link Backend.close}.
  *
- * Reads are never stale and outcomes never unknown. Answers come in a microtask, hints in a microtask of their own.
+ * Reads are never stale and outcomes never unknown. Answers come in a microtask, hints in a microtask of their own;
+ * on the system's clock, every 2,000th answer waits for the next turn of the event loop, so that timers fire.
  *
  * @example
  * ```ts
@@ -53,20 +57,24 @@ const capabilities: Capabilities = {
  * ```
  */
 export function memoryBackend(options: MemoryBackendOptions = {}): Backend {
-  return new MemoryBackend(options.runtime ?? systemRuntime);
+  // Virtual time stands still until its owner moves it; nobody may have to wait for that.
+  const turns = options.runtime === undefined ? new TurnSharing(systemRuntime, requestsPerTurn) : undefined;
+  return new MemoryBackend(options.runtime ?? systemRuntime, turns);
 }
 
 class MemoryBackend implements Backend {
   readonly kind = kind;
   readonly capabilities = capabilities;
   readonly #runtime: Runtime;
+  readonly #turns: TurnSharing | undefined;
   readonly #store = new MemoryStore();
   readonly #watchers = new PrefixListeners();
   readonly #wakeListeners = new Map<string, Set<(hint: string) => void>>();
   #closed = false;
 
-  constructor(runtime: Runtime) {
+  constructor(runtime: Runtime, turns: TurnSharing | undefined) {
     this.#runtime = runtime;
+    this.#turns = turns;
   }
 
   async setup(): Promise<void> {
@@ -74,6 +82,8 @@ class MemoryBackend implements Backend {
   }
 
   async get(keys: readonly string[]): Promise<readonly (StoredRecord | null)[]> {
+    const turn = this.#turns?.take(Math.max(1, keys.length));
+    if (turn !== undefined) await turn;
     this.#checkOpen();
     for (const key of keys) checkKey(kind, capabilities, key);
     return keys.map((key) => copy(this.#store.get(key)));
@@ -83,6 +93,8 @@ class MemoryBackend implements Backend {
     prefix: string,
     page: { readonly limit?: number; readonly cursor?: string } = {},
   ): Promise<ScanPage> {
+    const turn = this.#turns?.take(1);
+    if (turn !== undefined) await turn;
     this.#checkOpen();
     const limit = Math.min(page.limit ?? 100, scanLimitMax);
     invariant(limit >= 1, `a page holds at least one record; got a limit of ${limit}`);
@@ -96,6 +108,8 @@ class MemoryBackend implements Backend {
   }
 
   async commit(operations: readonly Operation[]): Promise<CommitResult> {
+    const turn = this.#turns?.take(operations.length);
+    if (turn !== undefined) await turn;
     this.#checkOpen();
     checkOperations(kind, capabilities, operations);
     const result = this.#apply(operations);
@@ -105,6 +119,8 @@ class MemoryBackend implements Backend {
   }
 
   async add(key: string, delta: number, operation: AddOperation): Promise<number> {
+    const turn = this.#turns?.take(1);
+    if (turn !== undefined) await turn;
     this.#checkOpen();
     checkKey(kind, capabilities, key);
     const current = this.#store.get(key);
