@@ -1,0 +1,40 @@
+import { inspect } from "node:util";
+import { LeaseholdError } from "../index.ts";
+import { exitCodeOfError, exitCodes } from "./exit-codes.ts";
+
+/** An end of the program that is not a success: one line for people, one exit code for programs. */
+export class CommandFailure extends Error {
+  readonly exitCode: number;
+
+  constructor(exitCode: number, message: string, details?: { readonly cause?: unknown }) {
+    super(message, details);
+    this.exitCode = exitCode;
+  }
+}
+
+/** A {@link CommandFailure} for something that the user has to write differently. */
+export function usageError(message: string): CommandFailure {
+  return new CommandFailure(exitCodes.usage, message);
+}
+
+/** What to print and how to exit for anything that was thrown. With `LEASEHOLD_DEBUG`: everything there is. */
+export function failureOf(
+  error: unknown,
+  environment: NodeJS.ProcessEnv,
+): { readonly exitCode: number; readonly message: string } {
+  const exitCode = exitCodeOf(error);
+  if (environment.LEASEHOLD_DEBUG) return { exitCode, message: inspect(error) };
+  if (error instanceof CommandFailure || error instanceof LeaseholdError) {
+    return { exitCode, message: error.message };
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  return {
+    exitCode,
+    message: `unexpected error: ${text}. Set LEASEHOLD_DEBUG=1 to see where it comes from`,
+  };
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommandFailure) return error.exitCode;
+  return error instanceof LeaseholdError ? exitCodeOfError(error.code) : exitCodes.internal;
+}

@@ -1,0 +1,47 @@
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { exitCodesHelp } from "./exit-codes.ts";
+import { lockCommand } from "./lock-command.ts";
+import { write, writeLine } from "./terminal.ts";
+
+/** What every command gets besides its own options and arguments. */
+export interface CliContext {
+  /** What stands after `--`; `undefined` when there was none. */
+  readonly command: readonly string[] | undefined;
+  readonly environment: NodeJS.ProcessEnv;
+  /** Called by a command that ends with anything but 0. */
+  readonly exitWith: (code: number) => void;
+}
+
+const environmentHelp = `
+Environment:
+  LEASEHOLD_URL        the store, when --url is not given
+  LEASEHOLD_NAMESPACE  the namespace, when --namespace is not given
+  LEASEHOLD_DEBUG      any text: errors are printed with all that is known of them`;
+
+/** The whole command line. */
+export function createProgram(context: CliContext): Command {
+  const program = new Command("leasehold")
+    .description("Coordinates programs: leased locks with fencing tokens over SQLite, NATS or DynamoDB.")
+    .version(version(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand("help [command]", "print the help of a command")
+    .exitOverride()
+    .showHelpAfterError("See leasehold --help.")
+    .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` })
+    .configureOutput({
+      writeOut: (text) => write("stdout", text),
+      writeErr: (text) => write("stderr", text),
+      outputError: (text) => writeLine("stderr", `leasehold: ${text.replace(/^error: /, "")}`),
+    })
+    .addHelpText("after", `${environmentHelp}\n${exitCodesHelp}`);
+  const commands = [lockCommand(context)];
+  for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
+  return program;
+}
+
+function version(): string {
+  // The same place from src/cli and from dist/cli.
+  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
+}
