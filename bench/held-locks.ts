@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { sqliteBackend } from "../src/backends/sqlite/index.ts";
 import { createCoordinator, type Grant } from "../src/index.ts";
-import { observeBackend } from "../src/testing/index.ts";
+import { observeBackend } from "../src/testing/observed-backend.ts";
 import type { Figure } from "./report.ts";
 
 const locks = 10_000;

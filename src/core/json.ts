@@ -3,12 +3,12 @@ import { CorruptRecordError } from "./errors.ts";
 /** What a record, a metadata field or an election value may carry. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** JSON text as UTF-8. */
 export function encodeJson(value: unknown): Uint8Array {
-  return encoder.encode(JSON.stringify(value));
+  // Several times as fast as a TextEncoder on texts as short as records are.
+  return Buffer.from(JSON.stringify(value));
 }
 
 /** @throws CorruptRecordError when the bytes under `key` are not JSON. */
