@@ -88,14 +88,7 @@ export function missing(path: string): StoreMissingError {
 }
 
 function lookUp(path: string): Stats | undefined {
-  return fileSystemCall(path, () => {
-    try {
-      return statSync(path, { throwIfNoEntry: false });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOTDIR") throw error;
-      throw new InvalidArgumentError(`a part of ${path} that should be a folder is a file`, { cause: error });
-    }
-  });
+  return fileSystemCall(path, () => statSync(path, { throwIfNoEntry: false }));
 }
 
 function fileSystemCall<Result>(path: string, call: () => Result): Result {
@@ -110,7 +103,10 @@ function fileSystemCall<Result>(path: string, call: () => Result): Result {
         { cause: error },
       );
     }
-    if (code === undefined || error instanceof InvalidArgumentError) throw error;
+    if (code === "ENOTDIR" || code === "EEXIST") {
+      throw new InvalidArgumentError(`a part of ${path} that should be a folder is a file`, { cause: error });
+    }
+    if (code === undefined) throw error;
     throw new UnavailableError(`${path} cannot be used now (${code})`, { cause: error });
   }
 }

@@ -11,6 +11,11 @@ import { SqliteStore } from "./sqlite-store.ts";
 /** A request waits this long for other writers before it gives up. */
 const busyMaxMs = 5_000;
 const busyBackoff = { firstMs: 2, maxMs: 32 };
+/**
+ * Before a request, the file is looked at unless that was done within this time. A write to a file that somebody
+ * moved away could harm the one that took its place.
+ */
+const identityAgeMaxMs = { read: 100, write: 1 } as const;
 /** About 20 ms of work; then timers and I/O get their turn. */
 const requestsPerTurn = 1_000;
 
@@ -56,7 +61,7 @@ export class FileGuard {
 
   /**
    * Runs a write. What it answers was written to the file that stands under the path: the file is looked at after
-   * the write, so that nobody is told of a success in a file that others can no longer open.
+   * the write too, so that nobody is told of a success in a file that others can no longer open.
    */
   write<Result>(cost: number, work: (store: SqliteStore) => Result): Promise<Result> {
     return this.#run("write", cost, work);
@@ -88,12 +93,27 @@ export class FileGuard {
     const turn = this.#turns.take(cost);
     return this.#retryWhileBusy(doing, turn, () => {
       if (this.#store === undefined) return undefined;
-      const store = this.#store;
-      const result = work(store);
-      if (doing === "write" ? !store.isInPlace() : !store.seemsInPlace()) throw this.#drop();
-      if (doing === "write") store.changes.ownCommit();
-      return { result };
+      return { result: this.#inPlace(this.#store, doing, work) };
     });
+  }
+
+  /** Works with the open file, and gives it up when it no longer stands under its path. */
+  #inPlace<Result>(
+    store: SqliteStore,
+    doing: "read" | "write",
+    work: (store: SqliteStore) => Result,
+  ): Result {
+    if (!store.seemsInPlace(identityAgeMaxMs[doing])) throw this.#drop();
+    try {
+      const result = work(store);
+      if (doing === "read") return result;
+      store.changes.ownCommit();
+      if (store.isInPlace()) return result;
+    } catch (error) {
+      // A file that was moved away shares its log's index with the one that took its place, and reads as nonsense.
+      if (store.isInPlace()) throw error;
+    }
+    throw this.#drop();
   }
 
   /** Opens the file unless it is open. One attempt after the other; none depends on the one before. */

@@ -5,9 +5,6 @@ import { type FileIdentity, identify, isSameFile } from "./database-file.ts";
 import { importSqlite, type OpenDatabaseOptions, openDatabase } from "./open-database.ts";
 import { RecordTable } from "./record-table.ts";
 
-/** A file is looked at again after this long, if only reads happen. */
-const identityCheckMs = 100;
-
 /** One open database file with what hangs on it: its records, its changes, and which file it is. */
 export class SqliteStore {
   readonly table: RecordTable;
@@ -48,9 +45,9 @@ export class SqliteStore {
     return isSameFile(this.#identity, identify(this.#path));
   }
 
-  /** The same, asked at most every 100 ms. */
-  seemsInPlace(): boolean {
-    return this.#runtime.monotonicMs() - this.#checkedAtMs < identityCheckMs || this.isInPlace();
+  /** The same, asked only if the last answer is older than `maxAgeMs`. */
+  seemsInPlace(maxAgeMs: number): boolean {
+    return this.#runtime.monotonicMs() - this.#checkedAtMs < maxAgeMs || this.isInPlace();
   }
 
   close(): void {
