@@ -8,10 +8,12 @@ import { handoff } from "./handoff.ts";
 import { heldLocks } from "./held-locks.ts";
 import { natsCycle } from "./nats-cycle.ts";
 import { type Benchmark, type Figure, printFigures } from "./report.ts";
+import { sqliteCommits } from "./sqlite-commits.ts";
 import { sqliteCycle } from "./sqlite-cycle.ts";
 
 const benchmarks: Readonly<Record<string, Benchmark>> = {
   "nats-cycle": natsCycle,
+  "sqlite-commits": sqliteCommits,
   "sqlite-cycle": sqliteCycle,
   handoff,
   "held-locks": heldLocks,
