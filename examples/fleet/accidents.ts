@@ -82,9 +82,7 @@ export class Accidents {
   #stop(place: Place): void {
     this.#next = "continue";
     this.stopped = place;
-    this.#host.tell(
-      `SIGSTOP: worker ${place.worker} stands still right before it writes ${place.job}, fence ${place.fence}`,
-    );
+    this.#host.tell(`SIGSTOP: worker ${place.worker} stands still, right before it writes ${place.job}`);
     this.#host.stop(place.worker);
   }
 
@@ -92,7 +90,7 @@ export class Accidents {
     const { worker, job } = this.stopped as Place;
     this.#next = "late write";
     this.#successor = successor;
-    this.#host.tell(`SIGCONT: worker ${worker} goes on as if nothing had happened, and writes ${job}`);
+    this.#host.tell(`SIGCONT: worker ${worker} goes on, unaware of the takeover, and writes ${job}`);
     this.#host.resume(worker);
   }
 
@@ -106,9 +104,7 @@ export class Accidents {
     }
     this.#next = "none";
     this.killed = place;
-    this.#host.tell(
-      `SIGKILL: worker ${place.worker} dies in the middle of ${place.job}, fence ${place.fence}`,
-    );
+    this.#host.tell(`SIGKILL: worker ${place.worker} dies in the middle of ${place.job}`);
     this.#host.kill(place.worker);
   }
 }

@@ -38,6 +38,7 @@ export function readArguments(argv: readonly string[]): FleetArguments {
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : usageExitCode))
     .parse(argv);
   const { workers, jobs, url, ttl, jobTime } = command.opts();
+  if (process.platform === "win32") command.error("error: Windows cannot pause a process: no SIGSTOP");
   // Each process would have a memory of its own.
   if (url?.startsWith("memory:")) command.error("error: --url memory: cannot be shared by processes");
   return { workers, jobs: jobsOf(command, jobs), url, ttlMs: ttl, jobMs: jobTime };

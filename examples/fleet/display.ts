@@ -1,4 +1,4 @@
-import { styleText } from "node:util";
+import { stripVTControlCharacters, styleText } from "node:util";
 import type { Finding } from "./check.ts";
 import { canBeLive, liveArea } from "./live-area.ts";
 import type { WorkerView } from "./worker-view.ts";
@@ -31,28 +31,50 @@ export function createDisplay(output: NodeJS.WriteStream, workers: number): Disp
   const area = canBeLive(output, workers + 8) ? liveArea(output) : undefined;
   const paint = (color: Color | "gray" | "bold", text: string) => styleText(color, text, { stream: output });
   const stamp = () => paint("gray", `${((Date.now() - startedAtMs) / 1_000).toFixed(1).padStart(5)} s  `);
-  let lines: string[] = [];
-  const line = (text: string): void => {
-    if (area === undefined) output.write(`${text}\n`);
-    else lines.push(text);
+  /** What is yet to be printed. */
+  const lines: string[] = [];
+  const write = (margin: string, text: string, color?: Color): void => {
+    const room = output.isTTY
+      ? output.columns - stripVTControlCharacters(margin).length
+      : Number.POSITIVE_INFINITY;
+    for (const [index, part] of wrap(text, room).entries()) {
+      const begin = index === 0 ? margin : " ".repeat(stripVTControlCharacters(margin).length);
+      lines.push(begin + (color === undefined ? part : paint(color, part)));
+    }
+    if (area === undefined) flush();
+  };
+  const flush = (): void => {
+    for (const line of lines.splice(0)) output.write(`${line}\n`);
   };
   return {
-    event: (text, color) => line(stamp() + (color === undefined ? text : paint(color, text))),
-    detail: (text) => area === undefined && line(stamp() + text),
-    draw(scene) {
-      area?.draw(["", ...table(scene, paint), "", bar(scene, paint)], lines);
-      lines = [];
-    },
+    event: (text, color) => write(stamp(), text, color),
+    detail: (text) => area === undefined && write(stamp(), text),
+    draw: (scene) => area?.draw(["", ...table(scene, paint), "", bar(scene, paint)], lines.splice(0)),
     findings(findings) {
+      write("", "");
       for (const { holds, text } of findings) {
-        output.write(`${holds ? paint("green", "✓") : paint("red", "✗ FAILED:")} ${text}\n`);
+        if (holds) write(`${paint("green", "✓")} `, text);
+        else write(`${paint("red", "✗")} `, `FAILED: ${text}`, "red");
       }
+      flush();
     },
     [Symbol.dispose]() {
-      for (const text of lines) output.write(`${text}\n`);
+      flush();
       area?.[Symbol.dispose]();
     },
   };
+}
+
+/** Breaks a text into lines, between words. */
+function wrap(text: string, width: number): readonly string[] {
+  const wrapped = [""];
+  for (const word of text.split(" ")) {
+    const line = wrapped.at(-1) ?? "";
+    if (line === "") wrapped[wrapped.length - 1] = word;
+    else if (line.length + 1 + word.length <= width) wrapped[wrapped.length - 1] = `${line} ${word}`;
+    else wrapped.push(word);
+  }
+  return wrapped;
 }
 
 type Paint = (color: Color | "gray" | "bold", text: string) => string;

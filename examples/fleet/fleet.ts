@@ -32,9 +32,9 @@ export class Fleet implements Disposable {
       {
         stop: (worker) => {
           this.#change(worker, (view) => afterState(view, "stopped"));
-          this.#workers.get(worker)?.direct("stop");
+          this.#workers.get(worker)?.stop();
         },
-        goOn: (worker) => this.#workers.get(worker)?.direct("go on"),
+        goOn: (worker) => this.#workers.get(worker)?.goOn(),
         resume: (worker) => {
           this.#change(worker, (view) => afterState(view, "working"));
           this.#workers.get(worker)?.resume();
@@ -86,6 +86,7 @@ export class Fleet implements Disposable {
       this.#onMessage(worker, message),
     );
     this.#workers.set(worker, child);
+    this.#display.detail(`worker ${worker} is process ${child.pid}`);
     child.ended.then(({ how, complaint }) => {
       this.#change(worker, (view) => afterState(view, how));
       if (how === "failed") this.#display.event(`worker ${worker} failed: ${complaint}`, "red");

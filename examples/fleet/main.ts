@@ -16,10 +16,10 @@ const failedExitCode = 1;
 
 const demo = readArguments(process.argv);
 const folder = mkdtempSync(join(tmpdir(), "leasehold-demo-"));
-const cleaners: (() => void)[] = [() => rmSync(folder, { recursive: true, force: true })];
-process.once("exit", () => {
-  for (const clean of cleaners.reverse()) clean();
-});
+// Whatever ends this process, no worker and no file outlives it.
+const cleanup = new DisposableStack();
+cleanup.defer(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+process.once("exit", () => cleanup.dispose());
 for (const [signal, code] of [
   ["SIGINT", 130],
   ["SIGTERM", 143],
@@ -29,6 +29,8 @@ for (const [signal, code] of [
 }
 
 const url = demo.url ?? `sqlite:${pathToFileURL(join(folder, "leases.db")).pathname}`;
+/** Without user and password. */
+const shownUrl = url.replace(/\/\/[^/@]*@/, "//…@");
 const namespace = `fleet-${randomUUID()}`;
 process.exitCode = (await canConnect()) ?? (await run(demo));
 
@@ -38,26 +40,21 @@ async function canConnect(): Promise<number | undefined> {
     await using _coordinator = await connect(url, { ttl: demo.ttlMs, namespace });
     return undefined;
   } catch (error) {
-    console.error(`error: cannot use ${url}: ${(error as Error).message}`);
+    console.error(`error: cannot use ${shownUrl}: ${(error as Error).message}`);
     return error instanceof InvalidArgumentError ? usageExitCode : unavailableExitCode;
   }
 }
 
 async function run({ workers, jobs, ttlMs, jobMs }: FleetArguments): Promise<number> {
   const resultsPath = join(folder, "results.db");
-  using results = openResults(resultsPath);
+  const results = cleanup.use(openResults(resultsPath));
   results.enroll(jobs);
 
-  using display = createDisplay(process.stdout, workers);
-  cleaners.push(() => display[Symbol.dispose]());
-  display.event(`${workers} workers share ${jobs.length} jobs over ${url}; a lease lasts ${ttlMs} ms`);
-  using fleet = new Fleet({
-    workers,
-    jobs,
-    settings: { url, namespace, ttlMs, resultsPath, jobMs },
-    display,
-  });
-  cleaners.push(() => fleet[Symbol.dispose]());
+  const display = cleanup.use(createDisplay(process.stdout, workers));
+  const jobsText = jobs.length === 1 ? "1 job" : `${jobs.length} jobs`;
+  display.event(`${workers} workers share ${jobsText} over ${shownUrl}; a lease lasts ${ttlMs / 1_000} s`);
+  const settings = { url, namespace, ttlMs, resultsPath, jobMs };
+  const fleet = cleanup.use(new Fleet({ workers, jobs, settings, display }));
   try {
     await fleet.run();
   } catch (error) {

@@ -58,10 +58,14 @@ export function openResults(path: string): Results {
   const database = new DatabaseSync(path);
   database.exec("PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
   database.exec(schema);
-  const all = <Row>(sql: string): readonly Row[] => database.prepare(sql).all() as Row[];
+  const all = <Row>(sql: string, ...values: SQLInputValue[]): readonly Row[] =>
+    database.prepare(sql).all(...values) as Row[];
   const run = (sql: string, ...values: SQLInputValue[]) => database.prepare(sql).run(...values);
-  const read = (job: string) =>
-    database.prepare("SELECT fence, worker, result FROM jobs WHERE job = ?").get(job) as JobRow;
+  const read = (job: string): JobRow => {
+    const [row] = all<JobRow>("SELECT fence, worker, result FROM jobs WHERE job = ?", job);
+    if (row === undefined) throw new Error(`${job} is not on the list`);
+    return row;
+  };
 
   return {
     enroll(jobs) {

@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
@@ -7,7 +7,10 @@ import type { Direction, WorkerMessage, WorkerSettings } from "./messages.ts";
 /** A worker, as the fleet sees it. */
 export interface WorkerProcess {
   readonly pid: number;
-  direct(direction: Direction): void;
+  /** Lets it take its next step. */
+  goOn(): void;
+  /** Makes it send itself a SIGSTOP right before its write, and so at a known place in its work. */
+  stop(): void;
   /** SIGCONT */
   resume(): void;
   /** SIGKILL. It also ends a process that is stopped. */
@@ -36,13 +39,33 @@ export function startWorker(
   child.on("message", onMessage);
   // A direction to a worker that has just ended reaches nobody; that it has ended is told by `ended`.
   child.on("error", () => "told by its exit");
+  const direct = (direction: Direction) => child.connected && child.send(direction);
+  let endGuard = (): void => {};
   return {
     pid: child.pid ?? 0,
-    direct: (direction) => child.connected && child.send(direction),
-    resume: () => child.kill("SIGCONT"),
+    goOn: () => direct("go on"),
+    stop() {
+      endGuard = guard(child);
+      direct("stop");
+    },
+    resume() {
+      child.kill("SIGCONT");
+      endGuard();
+    },
     kill: () => child.kill("SIGKILL"),
-    ended: endOf(child),
+    ended: endOf(child).finally(() => endGuard()),
   };
+}
+
+/**
+ * A worker that is stopped cannot notice that its parent has died. So a shell waits for that: its standard input
+ * ends with this process, however it ends, and it continues the worker, which then leaves.
+ */
+function guard(child: ChildProcess): () => void {
+  const shell = spawn("sh", ["-c", 'cat; kill -CONT "$0"', String(child.pid)], {
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  return () => shell.kill();
 }
 
 async function endOf(child: ChildProcess): Promise<Ending> {

@@ -1,7 +1,8 @@
 // One worker of the fleet: takes a job that nobody else holds, does it, and writes its result, until all are done.
+// What is said to `stage` makes the demo visible; a worker of your own is this file without it.
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Coordinator, connect, type Grant, LeaseholdError } from "../../src/index.ts";
-import type { WorkerSettings } from "./messages.ts";
+import type { Direction, WorkerSettings } from "./messages.ts";
 import { openResults, type Results } from "./results.ts";
 import { enterStage } from "./stage.ts";
 
@@ -59,14 +60,12 @@ async function perform(grant: Grant, results: Results): Promise<void> {
   stage.tell({ kind: "claimed", job, fence, remainingMs: held.remainingMs(), earlier: claim.earlier });
 
   try {
-    let direction = "go on";
+    let direction: Direction = "go on";
     for (let step = 1; step <= stepsPerJob; step += 1) {
       // The signal aborts when the lease is lost. Give it to everything that takes time.
       await sleep(stepMs(), undefined, { signal });
-      direction = await stage.step({
-        ...{ job, fence, remainingMs: held.remainingMs() },
-        ...{ step, steps: stepsPerJob },
-      });
+      const remainingMs = held.remainingMs();
+      direction = await stage.step({ job, fence, step, steps: stepsPerJob, remainingMs });
     }
 
     // The last look before the write. No look can be late enough: a process may be paused between any two
