@@ -277,9 +277,12 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   }
 }
 
-/** Leaves in the background, for as long as the session lives; after that the others evict it. */
+/**
+ * Leaves in the background, for as long as the session lives, and once after its end: nothing was delivered, so
+ * nobody acts on what still stands there. If that fails, the others evict it.
+ */
 function leaveBehind(entry: Entry, session: Session): void {
-  entry.leave(() => session.lost === undefined).catch(expiryFrees);
+  entry.leave((failure) => failure === undefined || session.lost === undefined).catch(expiryFrees);
 }
 
 /** The caller of a try got its error already. */
