@@ -6,3 +6,4 @@ export type {
   ConformanceStore,
   MissingStore,
 } from "./conformance/support.ts";
+export { createVirtualRuntime, type VirtualRuntime } from "./virtual-runtime.ts";
