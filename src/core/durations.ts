@@ -52,8 +52,15 @@ function toMilliseconds(value: unknown): number | undefined {
   return match === null || unit === undefined ? undefined : Number(match[1]) * unit;
 }
 
-/** A short, safe rendering of a value that was refused, for error messages. */
+/** A short, safe rendering of a value that was refused, for error messages. Runs no code of the value's own. */
 export function describe(value: unknown): string {
-  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  const text = rendering(value);
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
+
+function rendering(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "object" && value !== null) return "an object";
+  return typeof value === "function" ? "a function" : String(value);
 }
