@@ -26,5 +26,5 @@ export function parseDurationOption(
 export function formatDuration(milliseconds: number): string {
   const units = Object.entries(unitMs).reverse();
   const [unit, size] = units.find(([, each]) => milliseconds >= each) ?? ["ms", 1];
-  return `${Number((milliseconds / size).toFixed(1))}${unit}`;
+  return `${Number((milliseconds / size).toFixed(unit === "ms" ? 0 : 1))}${unit}`;
 }

@@ -56,6 +56,8 @@ export function watchLease({ grant, graceMs, runtime, onEnding, onOver }: LeaseW
     if (isStopped) return;
     cancel();
     const remainingMs = grant.remainingMs();
+    // Looking at the clocks may have found the loss, whose signal has called this already.
+    if (isStopped) return;
     const { verdict, lookAgainMs } = judgeLease(remainingMs, graceMs);
     const previous = last;
     last = verdict;

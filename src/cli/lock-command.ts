@@ -6,8 +6,8 @@ import { AbortedError, createCoordinator, type Grant, LeaseLostError } from "../
 import { acquireLock } from "./acquire-lock.ts";
 import { exitCodeOfSignal } from "./command-process.ts";
 import { formatDuration, parseDurationOption } from "./duration-option.ts";
-import { exitCodesHelp } from "./exit-codes.ts";
-import { failureOf, usageError } from "./failure.ts";
+import { exitCodes, exitCodesHelp } from "./exit-codes.ts";
+import { CommandFailure, failureOf, usageError } from "./failure.ts";
 import type { CliContext } from "./program.ts";
 import { createReporter, type Reporter, type VerbosityOptions } from "./reporter.ts";
 import { runUnderGrant } from "./run-under-grant.ts";
@@ -70,7 +70,6 @@ export function lockCommand(context: CliContext): Command {
     )
     .usage("[options] NAME -- COMMAND [ARGUMENT...]")
     .argument("[name]", "the lock: any text of 1 to 1,024 bytes")
-    .allowExcessArguments()
     .addOption(
       new Option(
         "-w, --wait <duration>",
@@ -181,6 +180,10 @@ async function lockAndRun(
     reporter.detail(`holding ${title}, fence ${grant.fence}, in ${withoutCredentials(request.store.url)}`);
     return await runAndRelease(grant, title, request, { reporter, signals, environment });
   } catch (error) {
+    if (error instanceof CommandFailure && error.exitCode === exitCodes.notAcquired) {
+      reporter.notice(error.message);
+      return error.exitCode;
+    }
     if (signals.interruptedBy === undefined || !(error instanceof AbortedError)) throw error;
     return exitCodeOfSignal(signals.interruptedBy);
   }

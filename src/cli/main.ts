@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning
 import { CommanderError } from "commander";
 import { exitCodes } from "./exit-codes.ts";
-import { failureOf } from "./failure.ts";
+import { failureOf, usageError } from "./failure.ts";
 import { createProgram } from "./program.ts";
 import { splitCommandLine } from "./split-command-line.ts";
 import { writeLine } from "./terminal.ts";
@@ -17,6 +17,7 @@ async function run(argv: readonly string[]): Promise<number> {
     },
   });
   try {
+    if (own.length === 0) throw usageError("which command? See leasehold --help");
     await program.parseAsync(own, { from: "user" });
     return exitCode;
   } catch (error) {

@@ -27,16 +27,19 @@ export function createProgram(context: CliContext): Command {
     .helpOption("-h, --help", "print this help")
     .helpCommand("help [command]", "print the help of a command")
     .exitOverride()
-    .showHelpAfterError("See leasehold --help.")
     .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` })
     .configureOutput({
       writeOut: (text) => write("stdout", text),
       writeErr: (text) => write("stderr", text),
-      outputError: (text) => writeLine("stderr", `leasehold: ${text.replace(/^error: /, "")}`),
+      outputError: (text) =>
+        writeLine("stderr", `leasehold: ${text.replace(/^error: /, "").trim()}; see --help`),
     })
     .addHelpText("after", `${environmentHelp}\n${exitCodesHelp}`);
   const commands = [lockCommand(context)];
-  for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
+  for (const command of commands) {
+    // Words too many are refused by the commands themselves, which know what was probably meant.
+    program.addCommand(command.copyInheritedSettings(program).allowExcessArguments());
+  }
   return program;
 }
 

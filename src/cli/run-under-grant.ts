@@ -90,9 +90,8 @@ async function afterCommand(command: CommandProcess, title: string, reporter: Re
 function lossOf(grant: Grant): string {
   const reason: unknown = grant.signal.reason;
   if (!(reason instanceof Error)) return "";
-  return reason.cause instanceof Error
-    ? `${reason.message}. The store: ${reason.cause.message}`
-    : reason.message;
+  const [what = ""] = reason.message.split(". ");
+  return reason.cause instanceof Error ? `${what}; the store: ${reason.cause.message}` : what;
 }
 
 /**
