@@ -34,11 +34,10 @@ export function createDisplay(output: NodeJS.WriteStream, workers: number): Disp
   /** What is yet to be printed. */
   const lines: string[] = [];
   const write = (margin: string, text: string, color?: Color): void => {
-    const room = output.isTTY
-      ? output.columns - stripVTControlCharacters(margin).length
-      : Number.POSITIVE_INFINITY;
+    const indent = stripVTControlCharacters(margin).length;
+    const room = output.isTTY ? (output.columns || 80) - indent : Number.POSITIVE_INFINITY;
     for (const [index, part] of wrap(text, room).entries()) {
-      const begin = index === 0 ? margin : " ".repeat(stripVTControlCharacters(margin).length);
+      const begin = index === 0 ? margin : " ".repeat(indent);
       lines.push(begin + (color === undefined ? part : paint(color, part)));
     }
     if (area === undefined) flush();

@@ -27,6 +27,8 @@ for (const [signal, code] of [
 ] as const) {
   process.once(signal, () => process.exit(code));
 }
+// Nobody reads on, as in `npm run demo | head`.
+process.stdout.once("error", () => process.exit(failedExitCode));
 
 const url = demo.url ?? `sqlite:${pathToFileURL(join(folder, "leases.db")).pathname}`;
 /** Without user and password. */
