@@ -28,14 +28,20 @@ export const lookEveryTtls = 0.4;
 /**
  * Reads a roster together with the sessions of some of its entrants, in one request, and declares those dead
  * that have stood still for long enough.
+ *
+ * Looks at those in `near`; and once one of them has been seen to stand still, which no live session does between
+ * two looks, also at those in `further`: a whole fleet may have crashed, and its sessions end side by side.
  */
 export async function lookOut(
   context: LookoutContext,
   driver: RosterDriver,
-  entrants: readonly Entrant[],
+  near: readonly Entrant[],
+  further: readonly Entrant[],
 ): Promise<Sighting> {
   const { observer, runtime, self } = context;
-  const ttls = new Map(entrants.slice(0, sessionsMax).map((entrant) => [entrant.session, entrant.ttlMs]));
+  const entrants = near.some(({ session }) => observer.suspects(session)) ? [...near, ...further] : near;
+  const ttls = new Map<string, number>();
+  for (const { session, ttlMs } of entrants) if (ttls.size < sessionsMax) ttls.set(session, ttlMs);
   const sessions = [...ttls.keys()];
   const sentAtMs = runtime.monotonicMs();
   const { view, others } = await driver.read(sessions.map((session) => observer.keyOf(session)));
@@ -45,7 +51,7 @@ export async function lookOut(
     const verdict = observer.note(session, others[index] ?? null, sentAtMs, ttls.get(session) ?? 0);
     if (verdict.state === "dead") dead.push(session);
     else if (verdict.untilDeathMs > 0) {
-      nextLookMs = Math.min(nextLookMs, verdict.untilDeathMs, lookEveryTtls * verdict.ttlMs);
+      nextLookMs = Math.min(nextLookMs, Math.ceil(verdict.untilDeathMs), lookEveryTtls * verdict.ttlMs);
     } else if (await observer.declareDead(session, self)) dead.push(session);
     else nextLookMs = Math.min(nextLookMs, lookEveryTtls * verdict.ttlMs);
   }

@@ -143,7 +143,7 @@ export class RosterDriver {
       const startedAtMs = runtime.monotonicMs();
       let delayMs = 0;
       try {
-        const committed = await this.#attempt(batch);
+        const committed = await this.#attempt(batch, conflicts + failures > 0);
         conflicts = committed ? 0 : conflicts + 1;
         failures = 0;
         if (!committed) {
@@ -163,10 +163,14 @@ export class RosterDriver {
     for (const resolve of this.#idleListeners.splice(0)) resolve();
   }
 
-  /** Answers whether the batch is done; on a conflict it is not. */
-  async #attempt(batch: readonly Pending[]): Promise<boolean> {
+  /**
+   * Answers whether the batch is done; on a conflict it is not. What is known from earlier is good enough to write
+   * over, for a conflict corrects it, but not to leave a write out: nothing would ever correct that.
+   */
+  async #attempt(batch: readonly Pending[], isKnownFresh: boolean): Promise<boolean> {
     const { backend, runtime, key, name } = this.#target;
-    const base = this.#known ?? (await this.#refresh());
+    let base = this.#known;
+    if (base === undefined || (!isKnownFresh && settlesAny(batch, base.roster))) base = await this.#refresh();
     let changed = this.#lifted(base.roster);
     let isSettled = true;
     for (const { change } of batch) {
@@ -243,6 +247,10 @@ function viewIn(record: StoredRecord): RosterView | undefined {
 /** Only what tells nothing about the caller's request itself is worth another attempt. */
 export function isTransient(error: unknown): error is LeaseholdError {
   return error instanceof UnavailableError || error instanceof OutcomeUnknownError;
+}
+
+function settlesAny(batch: readonly Pending[], roster: Roster): boolean {
+  return batch.some(({ change }) => change.isSettledIn?.(roster) === true);
 }
 
 function keepWanted(pending: Pending): boolean {

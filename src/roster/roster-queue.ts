@@ -15,7 +15,6 @@ import {
   type RosterListener,
   type RosterTarget,
   type RosterView,
-  WithdrawnError,
 } from "./roster-driver.ts";
 import { Turn } from "./turn.ts";
 
@@ -177,6 +176,11 @@ export class RosterQueue implements RosterListener, GrantKeeper {
         place.place === "holder" ? place.holder : await this.#takeTurn(view, acquisition, entry, session);
       isDelivered = holder !== undefined && this.#deliver(acquisition, session, holder);
       return isDelivered;
+    } catch (error) {
+      // The session was lost while the store failed; the caller still waits, and gets a place with the next one.
+      if (!isTransient(error)) throw error;
+      acquisition.failure = error;
+      return false;
     } finally {
       this.#turn = undefined;
       if (!isDelivered) leaveBehind(entry, session);
@@ -199,7 +203,8 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     let evicting: readonly string[] = [];
     if (view === undefined) view = (await this.#driver.read()).view;
     else if (!hasRoom(view.roster, weight)) {
-      ({ view, dead: evicting } = await lookOut(this.#context, this.#driver, view.roster.holders));
+      const { holders, waiters } = view.roster;
+      ({ view, dead: evicting } = await lookOut(this.#context, this.#driver, holders, waiters));
     }
     if (evicting.length === 0 && !hasRoom(view.roster, weight)) return null;
     const session = await this.#context.sessions.get(ttlMs);
@@ -251,7 +256,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     try {
       await leaving;
     } catch (error) {
-      throw error instanceof WithdrawnError ? (session.lost ?? error) : error;
+      throw session.lost ?? error;
     } finally {
       this.#endWatch();
     }

@@ -104,11 +104,16 @@ export function standing(roster: Roster, id: EntrantId): Standing {
 
 /**
  * Whose death would move a waiter forward: the waiter before it, or the holders for the first one. Each watches
- * one place, so that any chain of crashes heals at constant cost for everybody.
+ * one place, so that the cost of watching is the same for everybody.
  */
 export function predecessors(roster: Roster, position: number): readonly Entrant[] {
   const before = roster.waiters[position - 1];
   return before === undefined ? roster.holders : [before];
+}
+
+/** Everybody before a waiter, the nearest first. */
+export function ahead(roster: Roster, position: number): readonly Entrant[] {
+  return [...roster.waiters.slice(0, position).reverse(), ...roster.holders];
 }
 
 /**

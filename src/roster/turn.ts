@@ -4,8 +4,8 @@ import type { Session } from "../sessions/session.ts";
 import type { Acquisition } from "./acquisition.ts";
 import type { Entry } from "./entry.ts";
 import { type LookoutContext, lookEveryTtls, lookOut } from "./lookout.ts";
-import { type Entrant, evict, type Holder, predecessors, standing } from "./roster.ts";
-import { isTransient, type RosterDriver, type RosterView } from "./roster-driver.ts";
+import { ahead, type Entrant, evict, type Holder, predecessors, type Roster, standing } from "./roster.ts";
+import { isTransient, type RosterDriver, type RosterView, WithdrawnError } from "./roster-driver.ts";
 
 /** What a turn is waited for with. */
 export interface TurnContext extends LookoutContext {
@@ -37,6 +37,7 @@ export class Turn {
   #position: number | undefined;
   #seen: RosterView | undefined;
   #watched: readonly Entrant[] = [];
+  #further: readonly Entrant[] = [];
   #lookAtMs = 0;
 
   constructor(context: TurnContext, acquisition: Acquisition, entry: Entry, session: Session) {
@@ -81,7 +82,7 @@ export class Turn {
       // A client that waits in line is woken; the first in line sees the change that admits it as it happens. What
       // changed before the watch began only a read tells.
       if (position === 0 && this.#context.driver.watch()) this.poke();
-      this.#watch(position === undefined ? [] : predecessors(view.roster, position));
+      this.#watch(view.roster, position);
       await this.#pause(position);
       if (!this.#isWanted()) break;
       try {
@@ -91,6 +92,8 @@ export class Turn {
         if (next.version !== view.version) this.#polls = 0;
         view = next;
       } catch (error) {
+        // Withdrawn by ourselves, because nobody wants it any more: the next turn of this loop ends it.
+        if (error instanceof WithdrawnError) continue;
         if (!isTransient(error)) throw error;
         this.acquisition.failure = error;
       }
@@ -119,7 +122,10 @@ export class Turn {
   }
 
   /** Keeps the time of the next look as long as the same sessions are watched. */
-  #watch(entrants: readonly Entrant[]): void {
+  #watch(roster: Roster, position: number | undefined): void {
+    // Who stands outside a full queue watches the last one in it.
+    const entrants = predecessors(roster, position ?? roster.waiters.length);
+    this.#further = ahead(roster, position ?? roster.waiters.length);
     const isSame =
       entrants.length === this.#watched.length &&
       entrants.every(({ session }, index) => session === this.#watched[index]?.session);
@@ -141,7 +147,7 @@ export class Turn {
     const { driver, runtime } = this.#context;
     if (runtime.monotonicMs() < this.#lookAtMs) return (await driver.read()).view;
     this.#lookIn(lookEveryTtls * this.#watchedTtlMs());
-    const { view, dead, nextLookMs } = await lookOut(this.#context, driver, this.#watched);
+    const { view, dead, nextLookMs } = await lookOut(this.#context, driver, this.#watched, this.#further);
     if (Number.isFinite(nextLookMs)) this.#lookIn(nextLookMs);
     if (dead.length === 0) return view;
     return driver.submit({
@@ -150,7 +156,8 @@ export class Turn {
     });
   }
 
-  #rejoin(): Promise<RosterView | undefined> {
+  async #rejoin(): Promise<RosterView | undefined> {
+    if (this.#context.runtime.monotonicMs() >= this.#lookAtMs) await this.#look();
     return this.#entry.join(this.acquisition);
   }
 

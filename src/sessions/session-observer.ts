@@ -64,6 +64,11 @@ export class SessionObserver {
     };
   }
 
+  /** Whether a session has been seen to stand still at all. */
+  suspects(session: string): boolean {
+    return (this.#observations.get(session)?.standstillMs ?? 0) > 0;
+  }
+
   /**
    * Declares a session dead that stood still for long enough, by a tombstone under the condition that its record
    * is what was observed. Answers whether it is dead: a heartbeat that came first makes it false, and a heartbeat
