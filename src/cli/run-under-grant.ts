@@ -61,7 +61,7 @@ export async function runUnderGrant(options: RunUnderGrantOptions): Promise<numb
     onOver() {
       isStopped = true;
       command.signalAll("SIGKILL");
-      reporter.alarm(`${title} is lost: killed the command (SIGKILL). ${lossOf(grant)}`);
+      reporter.alarm(`${title} is lost: killed the command (SIGKILL): ${lossOf(grant)}`);
     },
   });
   signals.takeOver((signal) => {
@@ -90,7 +90,7 @@ async function afterCommand(command: CommandProcess, title: string, reporter: Re
 function lossOf(grant: Grant): string {
   const reason: unknown = grant.signal.reason;
   if (!(reason instanceof Error)) return "";
-  const [what = ""] = reason.message.split(". ");
+  const [what = ""] = reason.message.replace(/^lease lost: /, "").split(". ");
   return reason.cause instanceof Error ? `${what}; the store: ${reason.cause.message}` : what;
 }
 

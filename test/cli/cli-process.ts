@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -121,5 +121,15 @@ export async function gone(id: number): Promise<void> {
     timeoutMs: 20_000,
     intervalMs: 10,
     what: `process ${id} to end`,
+  });
+}
+
+/** Resolves when a process stands still after a SIGSTOP. */
+export async function stopped(id: number): Promise<void> {
+  const state = (): string => execFileSync("ps", ["-o", "stat=", "-p", String(id)], { encoding: "utf8" });
+  await waitUntil(async () => (state().startsWith("T") ? true : null), {
+    timeoutMs: 20_000,
+    intervalMs: 20,
+    what: `process ${id} to be stopped`,
   });
 }

@@ -4,7 +4,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { expect, test } from "vitest";
 import { exitCodes } from "../../src/cli/exit-codes.ts";
 import { sharedNowMs } from "../crash/worker-process.ts";
-import { forever, gone, makePlace, type Place, shell } from "./cli-process.ts";
+import { forever, gone, makePlace, type Place, shell, stopped } from "./cli-process.ts";
 
 const stubborn = `trap 'echo asked > "$FOLDER/asked"' TERM
   (trap "" TERM; sh -c 'echo $$ > "$FOLDER/grandchild"; ${forever}') & echo $$ > "$FOLDER/child"; ${forever}`;
@@ -45,7 +45,7 @@ test.each(["--foreground", "--no-foreground"])(
     const { exitCode, stderr } = await run.ended;
     expect(exitCode).toBe(exitCodes.leaseLost);
     expect(stderr.match(/SIGTERM/g)).toHaveLength(1);
-    expect(stderr.match(/lock "x" is lost: killed the command \(SIGKILL\)/g)).toHaveLength(1);
+    expect(stderr.match(/lock "x" is lost: killed the command \(SIGKILL\): session/g)).toHaveLength(1);
   },
 );
 
@@ -110,4 +110,18 @@ test("--try does not wait for a holder whose heart still beats", async () => {
   expect(sharedNowMs() - startedAtMs).toBeLessThan(10_000);
   holder.send("SIGTERM");
   expect((await holder.ended).exitCode).toBe(143);
+});
+
+test("stopped by the keyboard, leasehold stops the command too, and kills it when that took too long", async () => {
+  await using place = makePlace();
+  const script = `echo $$ > "$FOLDER/child"; ${forever}`;
+  const run = place.start(["lock", "x", "--ttl", "1s", ...shell(script)]);
+  const child = Number(await place.written("child"));
+  run.send("SIGTSTP");
+  await stopped(child);
+  await stopped(run.child.pid ?? 0);
+  expect((await place.run(["lock", "x", "--ttl", "1s", "--", "true"])).exitCode).toBe(0);
+  run.send("SIGCONT");
+  expect((await run.ended).exitCode).toBe(exitCodes.leaseLost);
+  await gone(child);
 });
