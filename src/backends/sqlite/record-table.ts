@@ -150,10 +150,10 @@ export class RecordTable {
       if (expect === null) return this.#version(key) === null ? null : undefined;
       const expiresAtMs = wallMs + deletedRowStaysMs;
       if (expect === undefined) {
-        this.#statements.delete.run(key, floor, expiresAtMs);
+        this.#statements.delete.run(floor, expiresAtMs, key);
         return null;
       }
-      const { changes } = this.#statements.deleteVersion.run(key, floor, expiresAtMs, versionNumber(expect));
+      const { changes } = this.#statements.deleteVersion.run(floor, expiresAtMs, key, versionNumber(expect));
       return changes === 1 ? null : undefined;
     }
     const { value, ttlMs } = operation;
@@ -161,7 +161,7 @@ export class RecordTable {
     const { put, putNew, putVersion } = this.#statements;
     const rows =
       typeof expect === "string"
-        ? putVersion.all(key, floor, expiresAtMs, value, versionNumber(expect))
+        ? putVersion.all(floor, expiresAtMs, value, key, versionNumber(expect))
         : (expect === null ? putNew : put).all(key, floor, expiresAtMs, value);
     return rows[0] === undefined ? undefined : String(rows[0].version);
   }

@@ -43,7 +43,7 @@ export function createSchema(database: DatabaseSync, firstVersion: number): void
     if (isBlank(database)) {
       database.exec(createTable);
       database
-        .prepare("INSERT INTO leasehold_records (key, version) VALUES ('', CAST(?1 AS INTEGER))")
+        .prepare("INSERT INTO leasehold_records (key, version) VALUES ('', CAST(? AS INTEGER))")
         .run(firstVersion);
       database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}`);
     }
