@@ -159,6 +159,8 @@ class OpenCoordinator implements Coordinator {
   }
 
   async #whileHolding<R>(grant: HeldGrant, work: () => Promise<R>): Promise<R> {
+    // Closed between the grant and its delivery: it is being released already.
+    this.#open();
     const running = work();
     this.#work.set(grant, running);
     try {
@@ -174,12 +176,15 @@ class OpenCoordinator implements Coordinator {
     const grants = [...this.#queues.grants()];
     for (const grant of grants) grant.stop(reason);
     const released = grants.filter((grant) => !this.#work.has(grant)).map((grant) => grant.release());
-    const pending = [...released, ...this.#work.values(), this.#queues.settled()];
-    // Bounded: a store that does not answer, or work that does not end, leaves the rest to expiry.
+    await this.#patiently([...released, ...this.#work.values(), this.#queues.settled()]);
+    await this.#patiently([this.#sessions.close()]);
+    await this.#closeBackend();
+  }
+
+  /** Bounded: a store that does not answer, or work that does not end, leaves the rest to expiry. */
+  async #patiently(pending: readonly Promise<unknown>[]): Promise<void> {
     const patience = startSleep(this.#runtime, this.#ttlMs, { holdsProcessOpen: true });
     void Promise.allSettled(pending).then(patience.end);
     await patience.over;
-    await this.#sessions.close();
-    await this.#closeBackend();
   }
 }

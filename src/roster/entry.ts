@@ -2,7 +2,9 @@ import { type LeaseholdError, OutcomeUnknownError } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
 import type { Session } from "../sessions/session.ts";
 import { type Entrant, evict, hasRoom, isFull, join, leave, type Roster, standing } from "./roster.ts";
-import { type RosterChange, type RosterDriver, type RosterView, WithdrawnError } from "./roster-driver.ts";
+import { type RosterChange, WithdrawnError } from "./roster-change.ts";
+import type { RosterDriver } from "./roster-driver.ts";
+import type { RosterView } from "./roster-view.ts";
 
 /** How an entry goes about joining. */
 export interface JoinOptions {
@@ -56,12 +58,22 @@ export class Entry implements RosterChange {
   }
 
   /**
-   * Takes the entrant out, if it may stand there. Always writes: only a write that follows the join's own in the
-   * record stops an abandoned one from landing later.
+   * Takes the entrant out in the background, if it may stand there: for as long as the session lives, and once after
+   * its end, for nothing was delivered and nobody acts on what still stands there. If that fails, the others evict it.
    */
-  async leave(isWanted: (failure?: LeaseholdError) => boolean): Promise<void> {
+  leaveBehind(): void {
+    const isWanted = (failure?: LeaseholdError): boolean =>
+      failure === undefined || this.#session.lost === undefined;
+    this.#leave(isWanted).catch(expiryFrees);
+  }
+
+  /**
+   * Always writes: only a write that follows the join's own in the record stops an abandoned one from landing later.
+   * Also after a refusal: the session lives on, so nobody else would ever take it out.
+   */
+  async #leave(isWanted: (failure?: LeaseholdError) => boolean): Promise<void> {
     if (!this.#mayStand) return;
-    await this.#driver.submit({ apply: (roster) => leave(roster, this.entrant), isWanted });
+    await this.#driver.insist({ apply: (roster) => leave(roster, this.entrant), isWanted });
     this.#mayStand = false;
   }
 
@@ -85,3 +97,6 @@ export class Entry implements RosterChange {
     return this.#options.onlyIfRoom === true ? hasRoom(roster, this.entrant.weight) : !isFull(roster);
   }
 }
+
+/** The answer to a leave that failed for good: the session has ended, and whoever waits evicts the entrant. */
+function expiryFrees(): void {}

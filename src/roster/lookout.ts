@@ -1,7 +1,8 @@
 import type { Runtime } from "../core/runtime.ts";
 import type { SessionObserver } from "../sessions/session-observer.ts";
 import type { Entrant } from "./roster.ts";
-import type { RosterDriver, RosterView } from "./roster-driver.ts";
+import type { RosterDriver } from "./roster-driver.ts";
+import type { RosterView } from "./roster-view.ts";
 
 /** What a look at the store showed. */
 export interface Sighting {

@@ -1,14 +1,10 @@
-import type { Backend, Operation, StoredRecord, Unsubscribe, Version } from "../core/backend.ts";
+import type { Backend, CommitResult, StoredRecord, Unsubscribe } from "../core/backend.ts";
 import { backoffMs } from "../core/backoff.ts";
-import {
-  CorruptRecordError,
-  type LeaseholdError,
-  OutcomeUnknownError,
-  UnavailableError,
-} from "../core/errors.ts";
+import { type LeaseholdError, OutcomeUnknownError } from "../core/errors.ts";
 import { type Runtime, sleep } from "../core/runtime.ts";
 import { admit, emptyRoster, type Roster } from "./roster.ts";
-import { decodeRoster, encodeRoster } from "./roster-record.ts";
+import { failureBackoff, isTransient, type RosterChange, WithdrawnError } from "./roster-change.ts";
+import { putRoster, type RosterView, viewIn, viewOf } from "./roster-view.ts";
 
 /** What a driver needs to know about the record it drives. */
 export interface RosterTarget {
@@ -17,21 +13,6 @@ export interface RosterTarget {
   readonly key: string;
   readonly name: string;
   readonly capacity: number;
-}
-
-/** A change to a roster, safe to apply again to what it has been applied to already. */
-export interface RosterChange {
-  apply(roster: Roster): Roster;
-  /** Whether a roster that was read shows that nothing needs to be written. Left out: always write. */
-  isSettledIn?(roster: Roster): boolean;
-  /** Asked before each attempt, and with the error after one that failed. `false`: give up. */
-  isWanted(failure?: LeaseholdError): boolean;
-}
-
-/** The roster as of some commit or read. */
-export interface RosterView {
-  readonly version: Version | null;
-  readonly roster: Roster;
 }
 
 /** Who is told what happens to the roster. Neither call may throw. */
@@ -48,11 +29,7 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
-/** When the store may collect a roster that nobody stands in. Until then its fence and version serve again. */
-const emptyRosterTtlMs = 7 * 86_400_000;
 const conflictBackoffMaxMs = 500;
-/** Pauses between attempts while the store fails. */
-export const failureBackoff = { firstMs: 50, maxMs: 2_000 };
 
 /**
  * Reads and writes one roster for all that one client does with it. One write is in flight at a time; what comes
@@ -67,6 +44,8 @@ export class RosterDriver {
   #idleListeners: (() => void)[] = [];
   #commits = 0;
   #fenceFloor = 0;
+  /** What an earlier write began with whose outcome is unknown: whoever it admitted was not woken. */
+  #unconfirmedBase: Roster | undefined;
   readonly #listener: RosterListener;
   #unwatch: Unsubscribe | undefined;
 
@@ -132,13 +111,28 @@ export class RosterDriver {
     });
   }
 
+  /** As {@link RosterDriver.submit}, and again after a refusal, as long as it is wanted. */
+  async insist(change: RosterChange): Promise<void> {
+    const { runtime } = this.#target;
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        await this.submit(change);
+        return;
+      } catch (error) {
+        if (!change.isWanted(error as LeaseholdError)) throw error;
+        await sleep(runtime, backoffMs(runtime, attempt, failureBackoff));
+      }
+    }
+  }
+
   async #run(): Promise<void> {
     const { runtime } = this.#target;
     let conflicts = 0;
     let failures = 0;
+    let alone = 0;
     while (this.#pending.length > 0) {
-      const batch = this.#pending.filter(keepWanted);
-      this.#pending = [];
+      const batch = this.#pending.splice(0, alone > 0 ? 1 : this.#pending.length).filter(keepWanted);
+      alone -= 1;
       if (batch.length === 0) continue;
       const startedAtMs = runtime.monotonicMs();
       let delayMs = 0;
@@ -153,6 +147,12 @@ export class RosterDriver {
         }
       } catch (error) {
         this.#known = undefined;
+        if (batch.length > 1 && !isTransient(error)) {
+          // What is refused for the sake of one must not take the others with it: a release least of all.
+          this.#pending.unshift(...batch);
+          alone = batch.length;
+          continue;
+        }
         this.#pending.unshift(...batch.filter((pending) => keepAfterFailure(pending, error)));
         delayMs = backoffMs(runtime, failures, failureBackoff);
         failures += 1;
@@ -180,14 +180,20 @@ export class RosterDriver {
     }
     if (!isSettled) {
       const roster = admit(changed, runtime.wallMs());
-      const result = await backend.commit([putRoster(key, name, roster, base.version)]);
+      let result: CommitResult;
+      try {
+        result = await backend.commit([putRoster(key, name, roster, base.version)]);
+      } catch (error) {
+        if (error instanceof OutcomeUnknownError) this.#unconfirmedBase ??= base.roster;
+        throw error;
+      }
       if (!result.committed) {
         const current = result.conflicts[0]?.current;
         this.#known = current === undefined ? undefined : this.#decode(current);
         return false;
       }
       this.#adopt({ version: result.versions[0] ?? null, roster }, base.roster);
-    }
+    } else if (this.#unconfirmedBase !== undefined) this.#tellCommitted(base.roster, base.roster);
     const view = this.#known ?? base;
     for (const pending of batch) pending.resolve(view);
     return true;
@@ -197,7 +203,13 @@ export class RosterDriver {
     this.#known = view;
     this.#commits += 1;
     this.#fenceFloor = Math.max(this.#fenceFloor, view.roster.fence);
-    this.#listener.onCommitted(before, view.roster);
+    this.#tellCommitted(before, view.roster);
+  }
+
+  #tellCommitted(before: Roster, after: Roster): void {
+    const base = this.#unconfirmedBase ?? before;
+    this.#unconfirmedBase = undefined;
+    this.#listener.onCommitted(base, after);
   }
 
   async #refresh(): Promise<RosterView> {
@@ -224,31 +236,6 @@ export class RosterDriver {
   }
 }
 
-function putRoster(key: string, name: string, roster: Roster, expect: Version | null): Operation {
-  const put = { kind: "put", key, value: encodeRoster(name, roster), expect } as const;
-  const isEmpty = roster.holders.length + roster.waiters.length === 0;
-  return isEmpty ? { ...put, ttlMs: emptyRosterTtlMs } : put;
-}
-
-function viewOf(record: StoredRecord): RosterView {
-  return { version: record.version, roster: decodeRoster(record.key, record.value).roster };
-}
-
-/** As {@link viewOf}, for a hint: what cannot be read is left to the next request to report. */
-function viewIn(record: StoredRecord): RosterView | undefined {
-  try {
-    return viewOf(record);
-  } catch (error) {
-    if (error instanceof CorruptRecordError) return undefined;
-    throw error;
-  }
-}
-
-/** Only what tells nothing about the caller's request itself is worth another attempt. */
-export function isTransient(error: unknown): error is LeaseholdError {
-  return error instanceof UnavailableError || error instanceof OutcomeUnknownError;
-}
-
 function settlesAny(batch: readonly Pending[], roster: Roster): boolean {
   return batch.some(({ change }) => change.isSettledIn?.(roster) === true);
 }
@@ -263,9 +250,4 @@ function keepAfterFailure(pending: Pending, error: unknown): boolean {
   const keep = isTransient(error) && pending.change.isWanted(error);
   if (!keep) pending.reject(error);
   return keep;
-}
-
-/** A change was given up by its own submitter before it was sent again; never reaches a user. */
-export class WithdrawnError extends Error {
-  override readonly name = "WithdrawnError";
 }

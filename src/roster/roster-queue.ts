@@ -8,14 +8,9 @@ import { Entry } from "./entry.ts";
 import { type GrantKeeper, HeldGrant } from "./grant.ts";
 import { type LookoutContext, lookOut } from "./lookout.ts";
 import { type Holder, hasRoom, leave, type Roster, standing } from "./roster.ts";
-import {
-  failureBackoff,
-  isTransient,
-  RosterDriver,
-  type RosterListener,
-  type RosterTarget,
-  type RosterView,
-} from "./roster-driver.ts";
+import { failureBackoff, isTransient } from "./roster-change.ts";
+import { RosterDriver, type RosterListener, type RosterTarget } from "./roster-driver.ts";
+import type { RosterView } from "./roster-view.ts";
 import { Turn } from "./turn.ts";
 
 /** What all queues of one coordinator share, and the record that this one is about. */
@@ -183,7 +178,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
       return false;
     } finally {
       this.#turn = undefined;
-      if (!isDelivered) leaveBehind(entry, session);
+      if (!isDelivered) entry.leaveBehind();
     }
   }
 
@@ -217,7 +212,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
       isDelivered = place?.place === "holder" && this.#deliver(acquisition, session, place.holder);
       return isDelivered ? acquisition.answer : null;
     } finally {
-      if (!isDelivered) leaveBehind(entry, session);
+      if (!isDelivered) entry.leaveBehind();
     }
   }
 
@@ -250,13 +245,17 @@ export class RosterQueue implements RosterListener, GrantKeeper {
       return;
     }
     this.#held.delete(grant);
-    const leaving = this.#driver.submit({ apply, isWanted: () => session.lost === undefined });
+    const change = { apply, isWanted: () => session.lost === undefined };
+    const leaving = this.#driver.submit(change);
     // In this turn, so that the next local caller joins in the write that releases.
     this.#advance();
     try {
       await leaving;
     } catch (error) {
-      throw session.lost ?? error;
+      if (session.lost !== undefined) throw session.lost;
+      // Refused, and the session lives on: nobody else would ever take it out.
+      this.#driver.insist(change).catch(expiryFrees);
+      throw error;
     } finally {
       this.#endWatch();
     }
@@ -278,16 +277,14 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   #wake(session: string): void {
     const { backend, key, sessions } = this.#context;
     if (sessions.owns(session)) this.#turn?.poke();
-    else if (backend.capabilities.wake) backend.wake(session, key);
+    else if (backend.capabilities.wake) {
+      try {
+        backend.wake(session, key);
+      } catch {
+        // The write went through, whatever becomes of the hint: who it is for also looks for himself.
+      }
+    }
   }
-}
-
-/**
- * Leaves in the background, for as long as the session lives, and once after its end: nothing was delivered, so
- * nobody acts on what still stands there. If that fails, the others evict it.
- */
-function leaveBehind(entry: Entry, session: Session): void {
-  entry.leave((failure) => failure === undefined || session.lost === undefined).catch(expiryFrees);
 }
 
 /** The caller of a try got its error already. */

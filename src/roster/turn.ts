@@ -5,7 +5,9 @@ import type { Acquisition } from "./acquisition.ts";
 import type { Entry } from "./entry.ts";
 import { type LookoutContext, lookEveryTtls, lookOut } from "./lookout.ts";
 import { ahead, type Entrant, evict, type Holder, predecessors, type Roster, standing } from "./roster.ts";
-import { isTransient, type RosterDriver, type RosterView, WithdrawnError } from "./roster-driver.ts";
+import { isTransient, WithdrawnError } from "./roster-change.ts";
+import type { RosterDriver } from "./roster-driver.ts";
+import type { RosterView } from "./roster-view.ts";
 
 /** What a turn is waited for with. */
 export interface TurnContext extends LookoutContext {

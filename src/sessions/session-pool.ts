@@ -1,3 +1,4 @@
+import { ClosedError } from "../core/errors.ts";
 import { Session, type SessionContext } from "./session.ts";
 
 /** One live session for each TTL, opened on first need and shared by everything that a coordinator holds. */
@@ -5,6 +6,7 @@ export class SessionPool {
   readonly #context: SessionContext;
   readonly #sessions = new Map<number, Promise<Session>>();
   readonly #live = new Map<number, Session>();
+  #isClosed = false;
 
   constructor(context: SessionContext) {
     this.#context = context;
@@ -26,8 +28,9 @@ export class SessionPool {
     return false;
   }
 
-  /** Ends every session. What they held must be released before. */
+  /** Ends every session, and opens no other. What they held must be released before. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     const closing = [...this.#sessions.values()].map(async (session) => (await session).close());
     this.#sessions.clear();
     // A record that cannot be deleted is collected by the store: nothing refers to it.
@@ -35,6 +38,7 @@ export class SessionPool {
   }
 
   #open(ttlMs: number): Promise<Session> {
+    if (this.#isClosed) return Promise.reject(new ClosedError("the coordinator is closed"));
     const forget = (): void => {
       if (this.#sessions.get(ttlMs) === opening) this.#sessions.delete(ttlMs);
     };

@@ -148,7 +148,14 @@ export class Session {
     if (this.#lost !== undefined) return;
     this.#lose("its coordinator was closed");
     if (this.#version === null) return;
-    await this.#context.backend.commit([{ kind: "delete", key: this.#key, expect: this.#version }]);
+    const { backend } = this.#context;
+    const key = this.#key;
+    const result = await backend.commit([{ kind: "delete", key, expect: this.#version }]);
+    if (result.committed) return;
+    // A heartbeat came first whose answer was still on its way. A tombstone stays.
+    const [record] = await backend.get([key]);
+    if (record == null || decodeSession(key, record.value).state === "dead") return;
+    await backend.commit([{ kind: "delete", key, expect: record.version }]);
   }
 
   #renewal(expect: Version | null): Operation {
