@@ -26,6 +26,8 @@ test("three processes lose no increment of one record, and a fourth hears of the
   backend.watch("count", (hint) => hints.push(hint));
   const times = 400;
   const workers = Array.from({ length: 3 }, () => startWorker(["increment", path, "count", String(times)]));
+  await Promise.all(workers.map(nextAnswer));
+  for (const worker of workers) worker.send("go");
   const answers = (await Promise.all(workers.map(nextAnswer))) as readonly { readonly conflicts: number }[];
   const [record] = await backend.get(["count"]);
   expect(Buffer.from(record?.value ?? []).toString()).toBe(String(3 * times));
@@ -77,7 +79,7 @@ test("a writer that another process keeps waiting does not block the event loop,
   }
   expect(answered).toBe(false);
   // A wait inside SQLite would have been 5 seconds.
-  expect(longestTurnMs).toBeLessThan(500);
+  expect(longestTurnMs).toBeLessThan(2_000);
   other.exec("COMMIT");
   await writing;
 });

@@ -3,18 +3,24 @@
  * messages: `increment <path> <key> <times>`, `write <path>` until it is killed, `fill <path>` until the disk is
  * full, `attempt <path>` one commit.
  */
+import { once } from "node:events";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { sqliteBackend } from "../../src/backends/sqlite/index.ts";
 import type { Backend } from "../../src/core/backend.ts";
 import { LeaseholdError, UnavailableError } from "../../src/core/errors.ts";
+import { sleep, systemRuntime } from "../../src/core/runtime.ts";
 
 const [what, path = "", key = "", times = "0"] = process.argv.slice(2);
 
 async function increment(backend: Backend): Promise<void> {
   let conflicts = 0;
+  // All workers begin together, and now and then leave the others time between the read and the write.
+  answer("ready");
+  await once(process, "message");
   for (let done = 0; done < Number(times); ) {
     const [record] = await backend.get([key]);
+    if (done % 10 === 0) await sleep(systemRuntime, 0, { holdsProcessOpen: true });
     const value = Buffer.from(String(Number(Buffer.from(record?.value ?? []).toString()) + 1));
     const result = await backend.commit([{ kind: "put", key, value, expect: record?.version ?? null }]);
     if (result.committed) done += 1;
