@@ -6,7 +6,7 @@ import { LimitExceededError, PermissionDeniedError } from "../../src/core/errors
 import { createCoordinator } from "../../src/index.ts";
 import { decodeRoster } from "../../src/roster/roster-record.ts";
 import { createVirtualRuntime } from "../../src/testing/virtual-runtime.ts";
-import { kindOf, plant, writes } from "./faults.ts";
+import { kindOf, plant, type Strikes, writes } from "./faults.ts";
 import { createWorld, lockKey, now, track, ttlMs } from "./world.ts";
 
 describe("a refused release", () => {
@@ -112,7 +112,10 @@ describe("a handoff whose answer is lost", () => {
     const grant = await world.client(0).lock.acquire();
     const second = track(runtime, world.client(1).lock.acquire());
     await runtime.advance(ttlMs);
-    const planted = plant(world.client(0).backend, "lost after", writes("roster"), 1);
+    // The first write meets a conflict, for the holder has not seen who queued up.
+    let rosterWrites = 0;
+    const isSecond: Strikes = (request) => writes("roster")(request) && ++rosterWrites === 2;
+    const planted = plant(world.client(0).backend, "lost after", isSecond);
     const startMs = runtime.monotonicMs();
     const releasing = track(runtime, grant.release());
     await runtime.advance(ttlMs);
