@@ -8,7 +8,10 @@ import { backendConformance } from "../../src/testing/index.ts";
 
 async function newPath(): Promise<{ readonly path: string; readonly remove: () => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), "leasehold-sqlite-"));
-  return { path: join(folder, "not", "there yet", "store.db"), remove: () => rm(folder, { recursive: true }) };
+  return {
+    path: join(folder, "not", "there yet", "store.db"),
+    remove: () => rm(folder, { recursive: true }),
+  };
 }
 
 for (const durable of [false, true]) {
