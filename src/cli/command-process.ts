@@ -21,6 +21,8 @@ export interface CommandOptions {
 
 /** A command that runs. */
 export interface CommandProcess {
+  /** Resolves when the command runs. Rejects with a CommandFailure (127, 126) when it cannot. */
+  readonly started: Promise<void>;
   /** Sends a signal to the command; to its whole group if it has one. */
   signal(signal: NodeJS.Signals): void;
   /** As {@link CommandProcess.signal}, and in the foreground also to all that the command started. */
@@ -37,38 +39,43 @@ export interface CommandProcess {
  * Starts a command with the standard streams of this process. It is killed when this process ends first, in every
  * way in which a process can still do something.
  *
- * @throws CommandFailure (127, 126) when there is no such program, or it cannot be executed.
+ * Answers in the same turn of the event loop, so that no signal can come between the start and the one who passes
+ * signals on.
  */
-export async function startCommand(options: CommandOptions): Promise<CommandProcess> {
+export function startCommand(options: CommandOptions): CommandProcess {
   const [program = "", ...args] = options.command;
   const hasGroup = !options.foreground && process.platform !== "win32";
   const child = launch(program, args, { ...options, hasGroup });
-  const started = once(child, "spawn");
+  const { pid: id } = child;
+  const started = once(child, "spawn").then(
+    () => undefined,
+    (error: unknown) => {
+      process.removeListener("exit", killAtExit);
+      throw startFailure(program, error);
+    },
+  );
   const ended = new Promise<number>((resolve) => {
     child.once("exit", (code, signal) => resolve(exitCodeOf(code, signal)));
   });
-  try {
-    await started;
-  } catch (error) {
-    throw startFailure(program, error);
-  }
-  const id = child.pid ?? 0;
   let isOver = false;
   const running: CommandProcess = {
+    started,
     ended,
     signal(signal) {
+      if (id === undefined) return;
       if (hasGroup) sendSignal(-id, signal);
       // Through the handle: it knows when the process has ended and its number may belong to another.
       else child.kill(signal);
     },
     signalAll(signal) {
-      if (hasGroup || child.exitCode !== null || child.signalCode !== null) return running.signal(signal);
+      if (id === undefined || hasGroup || child.exitCode !== null || child.signalCode !== null)
+        return running.signal(signal);
       if (process.platform === "win32") return running.signal(signal);
       // Stopped first, so that it starts nobody while it is looked at.
       if (signal === "SIGKILL") child.kill("SIGSTOP");
       for (const each of withDescendants(id)) sendSignal(each, signal);
     },
-    hasLeftovers: () => hasGroup && isGroupAlive(id),
+    hasLeftovers: () => hasGroup && id !== undefined && isGroupAlive(id),
     async allEnded() {
       await ended;
       for (let pauseMs = 20; running.hasLeftovers(); pauseMs = Math.min(500, pauseMs * 1.5)) {
@@ -93,6 +100,7 @@ function launch(
   try {
     return spawn(program, args, { stdio: "inherit", env: environment, detached: hasGroup });
   } catch (error) {
+    // What Node refuses by itself, such as a NUL in an argument.
     throw startFailure(program, error);
   }
 }

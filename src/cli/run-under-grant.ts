@@ -45,51 +45,62 @@ export async function runUnderGrant(options: RunUnderGrantOptions): Promise<numb
     LEASEHOLD_NAME: grant.name,
     LEASEHOLD_FENCE: String(grant.fence),
   };
-  const command = await startCommand({ command: options.command, environment, foreground, runtime });
   let isStopped = false;
-  const watch = watchLease({
-    grant,
-    graceMs: options.graceMs,
-    runtime,
-    onEnding(remainingMs) {
-      isStopped = true;
-      command.signalAll("SIGTERM");
-      reporter.alarm(
-        `${title} was not renewed and ends in ${formatDuration(remainingMs)}: asked the command to stop (SIGTERM)`,
-      );
-    },
-    onOver() {
-      isStopped = true;
-      command.signalAll("SIGKILL");
-      reporter.alarm(`${title} is lost: killed the command (SIGKILL): ${lossOf(grant)}`);
-    },
-  });
+  const stop = (signal: "SIGTERM" | "SIGKILL", message: string): void => {
+    isStopped = true;
+    command.signalAll(signal);
+    reporter.alarm(message);
+  };
+  // Everything is in place within one turn of the event loop: no signal is lost, and no time of the lease unwatched.
   signals.takeOver((signal) => {
     // The terminal has sent it to the whole group already.
     if (!(foreground && keyboardSignals.includes(signal))) command.signal(signal);
   });
-  const unfollow = followSuspension(command, foreground, () => watch.check());
-  const cancelNotice = await afterCommand(command, title, reporter);
-  await command.allEnded();
-  cancelNotice();
-  unfollow();
-  watch.check();
-  watch.stop();
-  return isStopped ? exitCodes.leaseLost : command.ended;
+  using _suspension = followSuspension(
+    (signal) => command.signal(signal),
+    foreground,
+    () => watch.check(),
+  );
+  const command = startCommand({ command: options.command, environment, foreground, runtime });
+  const watch = watchLease({
+    grant,
+    graceMs: options.graceMs,
+    runtime,
+    onEnding: (remainingMs) =>
+      stop(
+        "SIGTERM",
+        `${title} was not renewed and ends in ${formatDuration(remainingMs)}: asked the command to stop (SIGTERM)`,
+      ),
+    onOver: () => stop("SIGKILL", `${title} is lost: killed the command (SIGKILL): ${lossOf(grant)}`),
+  });
+  try {
+    await command.started;
+    await untilEnded(command, title, reporter);
+    watch.check();
+  } finally {
+    watch.stop();
+  }
+  const exitCode = await command.ended;
+  reporter.detail(`the command ended with exit code ${exitCode}`);
+  return isStopped ? exitCodes.leaseLost : exitCode;
 }
 
-async function afterCommand(command: CommandProcess, title: string, reporter: Reporter): Promise<() => void> {
+/** Waits for the command and what it left running, with a word about that. */
+async function untilEnded(command: CommandProcess, title: string, reporter: Reporter): Promise<void> {
   await command.ended;
-  return systemRuntime.schedule(leftoversNoticeMs, () =>
+  const cancelNotice = systemRuntime.schedule(leftoversNoticeMs, () =>
     reporter.notice(
       `the command has ended, but processes that it started go on; ${title} is kept until they end`,
     ),
   );
+  await command.allEnded();
+  cancelNotice();
 }
 
 function lossOf(grant: Grant): string {
   const reason: unknown = grant.signal.reason;
-  if (!(reason instanceof Error)) return "";
+  // The kill comes a little before the deadline, and so before the signal.
+  if (!(reason instanceof Error)) return "its lease was not renewed in time";
   const [what = ""] = reason.message.replace(/^lease lost: /, "").split(". ");
   return reason.cause instanceof Error ? `${what}; the store: ${reason.cause.message}` : what;
 }
@@ -98,22 +109,28 @@ function lossOf(grant: Grant): string {
  * Makes a stop by the keyboard (Ctrl-Z) and its end one for this process and the command: a command that went on
  * while this process stands still would run past its lease.
  */
-function followSuspension(command: CommandProcess, foreground: boolean, check: () => void): () => void {
-  if (process.platform === "win32") return () => undefined;
+function followSuspension(
+  send: (signal: NodeJS.Signals) => void,
+  foreground: boolean,
+  check: () => void,
+): Disposable {
+  if (process.platform === "win32") return { [Symbol.dispose]: () => undefined };
   const suspend = (): void => {
-    command.signal("SIGSTOP");
+    send("SIGSTOP");
     process.kill(process.pid, "SIGSTOP");
   };
   const resume = (): void => {
     // First whether it may go on at all.
     check();
-    if (!foreground) command.signal("SIGCONT");
+    if (!foreground) send("SIGCONT");
   };
   // In the foreground the terminal stops both.
   if (!foreground) process.on("SIGTSTP", suspend);
   process.on("SIGCONT", resume);
-  return () => {
-    process.removeListener("SIGTSTP", suspend);
-    process.removeListener("SIGCONT", resume);
+  return {
+    [Symbol.dispose]() {
+      process.removeListener("SIGTSTP", suspend);
+      process.removeListener("SIGCONT", resume);
+    },
   };
 }

@@ -107,7 +107,9 @@ test("who waits is silent in a log, and tells with --verbose what for", async ()
   expect(await silent.ended).toMatchObject({ exitCode: 0, stderr: "" });
   const { stderr } = await verbose.ended;
   expect(stderr).toMatch(/waiting for lock "x", held by \S+\/\d+ \((sh|true)\) since /);
-  expect(stderr).toMatch(/got lock "x" after .*\n.*holding lock "x", fence \d+.*\n.*released lock "x"\n$/);
+  expect(stderr).toMatch(
+    /got lock "x" after .*\n.*holding lock "x", fence \d+.*\n.*exit code 0\n.*released lock "x"\n$/,
+  );
 });
 
 test("a command that would wait for its own end is refused", async () => {

@@ -45,7 +45,7 @@ test.each(["--foreground", "--no-foreground"])(
     const { exitCode, stderr } = await run.ended;
     expect(exitCode).toBe(exitCodes.leaseLost);
     expect(stderr.match(/SIGTERM/g)).toHaveLength(1);
-    expect(stderr.match(/lock "x" is lost: killed the command \(SIGKILL\): session/g)).toHaveLength(1);
+    expect(stderr.match(/lock "x" is lost: killed the command \(SIGKILL\): (its|session)/g)).toHaveLength(1);
   },
 );
 
@@ -114,7 +114,8 @@ test("--try does not wait for a holder whose heart still beats", async () => {
 
 test("stopped by the keyboard, leasehold stops the command too, and kills it when that took too long", async () => {
   await using place = makePlace();
-  const script = `echo $$ > "$FOLDER/child"; ${forever}`;
+  // Without a loop: a shell that is stopped while it starts a program looks busy.
+  const script = 'echo $$ > "$FOLDER/child"; exec sleep 30';
   const run = place.start(["lock", "x", "--ttl", "1s", ...shell(script)]);
   const child = Number(await place.written("child"));
   run.send("SIGTSTP");
