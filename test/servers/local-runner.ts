@@ -3,6 +3,7 @@ import { mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Runner } from "./runner.ts";
+import { untilStopped } from "./stopped.ts";
 
 const stopGraceMs = 5_000;
 const killGraceMs = 5_000;
@@ -74,6 +75,7 @@ export async function localRunner({ name, command }: LocalProgram): Promise<Runn
     kill: () => end("SIGKILL"),
     async pause() {
       child?.kill("SIGSTOP");
+      if (child?.pid !== undefined) await untilStopped(child.pid);
     },
     async resume() {
       child?.kill("SIGCONT");
