@@ -58,11 +58,11 @@ export function createWorld(options: WorldOptions = {}): World {
   const store: Backend =
     options.capabilities === undefined ? memory : withCapabilities(memory, options.capabilities);
   const makeClient = (index: number): Client => {
-    const { process, backend: reachable } = pausableProcess(runtime, store);
-    const backend = observeBackend(reachable);
+    const backend = observeBackend(store);
+    const { process, backend: reachable } = pausableProcess(runtime, backend);
     const ttl = typeof options.ttlMs === "function" ? options.ttlMs(index) : (options.ttlMs ?? ttlMs);
     const { driftTolerance } = options;
-    const coordinator = createCoordinator(backend, {
+    const coordinator = createCoordinator(reachable, {
       ...{ runtime: process, ttl },
       ...(driftTolerance !== undefined && { driftTolerance }),
     });
