@@ -16,6 +16,8 @@ import { Turn } from "./turn.ts";
 /** What all queues of one coordinator share, and the record that this one is about. */
 export interface QueueContext extends LookoutContext, RosterTarget {
   readonly sessions: SessionPool;
+  /** Whether this name may have been used and forgotten before: then its first try already looks who died. */
+  readonly mayBeForgotten: boolean;
 }
 
 /**
@@ -194,10 +196,10 @@ export class RosterQueue implements RosterListener, GrantKeeper {
 
   async #tryOnce(acquisition: Acquisition): Promise<HeldGrant | null> {
     const { weight, ttlMs } = acquisition.request;
-    let view = this.#driver.known;
+    const { known } = this.#driver;
+    let view = known ?? (await this.#driver.read()).view;
     let evicting: readonly string[] = [];
-    if (view === undefined) view = (await this.#driver.read()).view;
-    else if (!hasRoom(view.roster, weight)) {
+    if (!hasRoom(view.roster, weight) && (known !== undefined || this.#context.mayBeForgotten)) {
       const { holders, waiters } = view.roster;
       ({ view, dead: evicting } = await lookOut(this.#context, this.#driver, holders, waiters));
     }

@@ -18,6 +18,7 @@ export class RosterQueues {
   readonly #context: QueuesContext;
   readonly #queues = new Map<string, RosterQueue>();
   #sweepAt = 2 * idleQueuesMax;
+  #hasForgotten = false;
 
   constructor(context: QueuesContext) {
     this.#context = context;
@@ -27,7 +28,7 @@ export class RosterQueues {
   get(target: { readonly key: string; readonly name: string; readonly capacity: number }): RosterQueue {
     const known = this.#queues.get(target.key);
     if (known !== undefined) return known;
-    const queue = new RosterQueue({ ...this.#context, ...target });
+    const queue = new RosterQueue({ ...this.#context, ...target, mayBeForgotten: this.#hasForgotten });
     this.#queues.set(target.key, queue);
     if (this.#queues.size > this.#sweepAt) this.#sweep();
     return queue;
@@ -51,6 +52,7 @@ export class RosterQueues {
   #sweep(): void {
     const idle = [...this.#queues].filter(([, queue]) => queue.isIdle);
     for (const [key] of idle.slice(0, Math.max(0, idle.length - idleQueuesMax))) this.#queues.delete(key);
+    this.#hasForgotten ||= idle.length > idleQueuesMax;
     this.#sweepAt = this.#queues.size + idleQueuesMax;
   }
 }
