@@ -32,6 +32,8 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   #contending: Acquisition | undefined;
   #contention: Promise<unknown> = Promise.resolve();
   #turn: Turn | undefined;
+  /** A change may be told before the answer to the join that it was about. */
+  #lastHinted: RosterView | undefined;
 
   constructor(context: QueueContext) {
     this.#context = context;
@@ -51,11 +53,6 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   /** The grants that are held now. */
   get grants(): Iterable<HeldGrant> {
     return this.#held;
-  }
-
-  /** The roster as the store shows it now. */
-  async read(): Promise<Roster> {
-    return (await this.#driver.read()).view.roster;
   }
 
   /** Waits for a grant, in order of arrival. */
@@ -125,7 +122,9 @@ export class RosterQueue implements RosterListener, GrantKeeper {
 
   /** A holder that had to wait goes on watching: others wait now, and it must release over what they wrote. */
   #endWatch(): void {
-    if (this.#held.size === 0 && this.#contending === undefined) this.#driver.unwatch();
+    if (this.#held.size > 0 || this.#contending !== undefined) return;
+    this.#driver.unwatch();
+    this.#lastHinted = undefined;
   }
 
   /** Stands in the roster for one caller until it is answered; again with a new session when one was lost. */
@@ -168,9 +167,8 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     try {
       const view = await entry.join(acquisition);
       if (view === undefined) return false;
-      const place = standing(view.roster, entry.entrant);
-      const holder =
-        place.place === "holder" ? place.holder : await this.#takeTurn(view, acquisition, entry, session);
+      const granted = holderIn(view, entry) ?? holderIn(this.#lastHinted, entry);
+      const holder = granted ?? (await this.#takeTurn(view, acquisition, entry, session));
       isDelivered = holder !== undefined && this.#deliver(acquisition, session, holder);
       return isDelivered;
     } catch (error) {
@@ -210,8 +208,8 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     try {
       const isWanted = (failure?: Error): boolean => failure === undefined && acquisition.isOpen;
       const joined = await entry.join({ onlyIfRoom: true, evicting, isWanted });
-      const place = joined && standing(joined.roster, entry.entrant);
-      isDelivered = place?.place === "holder" && this.#deliver(acquisition, session, place.holder);
+      const holder = holderIn(joined, entry);
+      isDelivered = holder !== undefined && this.#deliver(acquisition, session, holder);
       return isDelivered ? acquisition.answer : null;
     } finally {
       if (!isDelivered) entry.leaveBehind();
@@ -273,6 +271,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   }
 
   onChange(view: RosterView | undefined): void {
+    this.#lastHinted = view;
     this.#turn?.onChange(view);
   }
 
@@ -287,6 +286,11 @@ export class RosterQueue implements RosterListener, GrantKeeper {
       }
     }
   }
+}
+
+function holderIn(view: RosterView | undefined, { entrant }: Entry): Holder | undefined {
+  const place = view && standing(view.roster, entrant);
+  return place?.place === "holder" ? place.holder : undefined;
 }
 
 /** The caller of a try got its error already. */

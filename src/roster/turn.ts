@@ -65,7 +65,7 @@ export class Turn {
     session.addLossListener(loss);
     const unsubscribes = [acquisition.onAnswered(poke)];
     if (backend.capabilities.wake) unsubscribes.push(session.onWake(key, () => this.#onWoken()));
-    else driver.watch();
+    else if (driver.watch()) this.poke();
     try {
       return await this.#follow(joined);
     } finally {
@@ -82,7 +82,7 @@ export class Turn {
       const position = place.place === "waiter" ? place.position : undefined;
       this.#position = position;
       // A client that waits in line is woken; the first in line sees the change that admits it as it happens. What
-      // changed before the watch began only a read tells.
+      // changed before a watch began only a read tells.
       if (position === 0 && this.#context.driver.watch()) this.poke();
       this.#watch(view.roster, position);
       await this.#pause(position);
