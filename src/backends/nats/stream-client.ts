@@ -81,7 +81,8 @@ export class StreamClient {
     const floor = this.#highestSequence;
     let answer: NatsMessage;
     try {
-      answer = await this.connection.request(
+      answer = await requestWithoutTrace(
+        this.connection,
         subject,
         payload,
         headers === "" ? { timeout } : { timeout, headers: new EncodedHeaders(headers) },
@@ -146,7 +147,8 @@ export class StreamClient {
     const subject = `$JS.API.${api}.${this.stream}`;
     const payload = body === undefined ? noPayload : Buffer.from(JSON.stringify(body));
     try {
-      const { data } = await this.connection.request(subject, payload, { timeout: this.#timeoutMs });
+      const timeout = this.#timeoutMs;
+      const { data } = await requestWithoutTrace(this.connection, subject, payload, { timeout });
       return JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("utf8")) as T;
     } catch (error) {
       throw this.#readFailure(error, subject);
@@ -261,4 +263,21 @@ function denied(
     `the NATS user may not ${verb} ${failure.subject}. docs/nats.md lists the permissions that leasehold needs`,
     { cause },
   );
+}
+
+/**
+ * Sends a request without the stack traces that both clients take of each one, in case it fails: they cost more than
+ * all that leasehold does for a write. The error that reaches a caller has a trace of its own.
+ */
+function requestWithoutTrace(
+  connection: NatsConnection,
+  ...request: Parameters<NatsConnection["request"]>
+): Promise<NatsMessage> {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return connection.request(...request);
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
 }
