@@ -51,7 +51,8 @@ function isEntrant(value: unknown): value is Entrant {
     typeof entrant?.session === "string" &&
     isCount(entrant.ticket) &&
     isCount(entrant.weight) &&
-    Number.isFinite(entrant.ttlMs)
+    Number.isFinite(entrant.ttlMs) &&
+    Number(entrant.ttlMs) > 0
   );
 }
 

@@ -58,8 +58,9 @@ export function decodeSession(key: string, value: Uint8Array): SessionRecord {
   const record = decodeJson(key, value) as Partial<Fields> | null;
   if (record?.format === format) {
     const { state, ttlMs, beat, beatAtMs, client, by, atMs } = record as Fields;
-    if (state === "dead" && typeof by === "string") return { state, by, atMs };
-    if (state === "live" && Number.isFinite(ttlMs) && Number.isSafeInteger(beat)) {
+    if (state === "dead" && typeof by === "string" && Number.isFinite(atMs)) return { state, by, atMs };
+    const isLive = state === "live" && Number.isFinite(ttlMs) && ttlMs > 0 && Number.isSafeInteger(beat);
+    if (isLive && Number.isFinite(beatAtMs) && typeof client?.host === "string") {
       return { state, ttlMs, beat, beatAtMs, client };
     }
   }
