@@ -61,12 +61,11 @@ export class StreamClient {
    * @throws WriteInFlightError when other writes to the subject kept this one out; nothing was applied.
    */
   async publish(subject: string, payload: Uint8Array | undefined, headers: string): Promise<PublishAnswer> {
-    const attempt = () => this.publishOnce(subject, payload, headers);
     try {
-      return await attempt();
+      return await this.publishOnce(subject, payload, headers);
     } catch (error) {
       if (!leftNoTrace(error)) throw error;
-      return retryNotApplied(error, attempt);
+      return retryNotApplied(error, () => this.publishOnce(subject, payload, headers));
     }
   }
 
