@@ -28,7 +28,8 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   readonly #context: QueueContext;
   readonly #driver: RosterDriver;
   readonly #held = new Set<HeldGrant>();
-  readonly #waiting: Acquisition[] = [];
+  /** Only those who still want it, in order of arrival. */
+  readonly #waiting = new Set<Acquisition>();
   #contending: Acquisition | undefined;
   #contention: Promise<unknown> = Promise.resolve();
   #turn: Turn | undefined;
@@ -44,7 +45,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   get isIdle(): boolean {
     return (
       this.#held.size === 0 &&
-      this.#waiting.length === 0 &&
+      this.#waiting.size === 0 &&
       this.#contending === undefined &&
       !this.#driver.busy
     );
@@ -59,8 +60,11 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   acquire(request: AcquireRequest): Promise<HeldGrant> {
     if (request.waitMs === 0) return this.#acquireNow(request);
     const acquisition = new Acquisition(this.#context.runtime, request);
-    this.#waiting.push(acquisition);
+    if (!acquisition.isOpen) return acquisition.answer;
+    this.#waiting.add(acquisition);
     this.#advance();
+    // Who gives up goes at once: behind a lock that is held for long, callers may come and give up for ever.
+    if (this.#waiting.has(acquisition)) acquisition.onAnswered(() => this.#waiting.delete(acquisition));
     return acquisition.answer;
   }
 
@@ -71,7 +75,10 @@ export class RosterQueue implements RosterListener, GrantKeeper {
       waitMs: Number.POSITIVE_INFINITY,
     });
     if (!acquisition.isOpen) return acquisition.answer;
-    if (this.#contending !== undefined || this.#waiting.length > 0 || !this.#mayEnter()) return null;
+    if (this.#contending !== undefined || this.#waiting.size > 0 || !this.#mayEnter()) {
+      acquisition.dismiss();
+      return null;
+    }
     this.#contending = acquisition;
     const trying = this.#tryOnce(acquisition).finally(() => {
       acquisition.dismiss();
@@ -107,9 +114,9 @@ export class RosterQueue implements RosterListener, GrantKeeper {
 
   #advance(): void {
     if (this.#contending !== undefined || !this.#mayEnter()) return;
-    let next = this.#waiting.shift();
-    while (next?.isOpen === false) next = this.#waiting.shift();
+    const [next] = this.#waiting;
     if (next === undefined) return;
+    this.#waiting.delete(next);
     this.#contending = next;
     this.#contention = this.#contend(next);
   }

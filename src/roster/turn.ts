@@ -76,6 +76,8 @@ export class Turn {
 
   async #follow(joined: RosterView): Promise<Holder | undefined> {
     let view = joined;
+    // The store answers: who runs out of time from now on does so because others hold it.
+    this.acquisition.failure = undefined;
     while (this.#isWanted()) {
       const place = standing(view.roster, this.#entry.entrant);
       if (place.place === "holder") return place.holder;
@@ -93,6 +95,7 @@ export class Turn {
         if (next === undefined) break;
         if (next.version !== view.version) this.#polls = 0;
         view = next;
+        this.acquisition.failure = undefined;
       } catch (error) {
         // Withdrawn by ourselves, because nobody wants it any more: the next turn of this loop ends it.
         if (error instanceof WithdrawnError) continue;

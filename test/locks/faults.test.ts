@@ -296,6 +296,19 @@ describe("an outage", () => {
     expect(waiting.error).toMatchObject({ code: "ACQUIRE_TIMEOUT", cause: { code: "UNAVAILABLE" } });
   });
 
+  test("that is over is not blamed for a time-out", async () => {
+    const world = createWorld();
+    const { runtime } = world;
+    await now(runtime, world.client(1).lock.acquire());
+    const outage = plant(world.client(0).backend, "lost before", everything);
+    const waiting = track(runtime, world.client(0).lock.acquire({ wait: 8_000 }));
+    await runtime.advance(1_000);
+    await outage.end();
+    await runtime.advance(7_000);
+    expect(waiting.error).toMatchObject({ code: "ACQUIRE_TIMEOUT" });
+    expect(waiting.error).not.toHaveProperty("cause");
+  });
+
   test("that fails slowly, past the session's end, only delays an acquire without a limit", async () => {
     const world = createWorld();
     const { runtime } = world;
