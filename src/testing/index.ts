@@ -1,4 +1,5 @@
 export { backendConformance } from "./backend-conformance.ts";
+export type { LockConformanceOptions, LockConformanceStore } from "./conformance/lock-support.ts";
 export type {
   BackendConformanceOptions,
   ConformanceCase,
@@ -6,4 +7,11 @@ export type {
   ConformanceStore,
   MissingStore,
 } from "./conformance/support.ts";
+export { lockConformance } from "./lock-conformance.ts";
+export {
+  type BackendRequest,
+  type Interceptor,
+  type ObservedBackend,
+  observeBackend,
+} from "./observed-backend.ts";
 export { createVirtualRuntime, type VirtualRuntime } from "./virtual-runtime.ts";

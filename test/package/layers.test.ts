@@ -21,7 +21,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "coordinator.ts": [...below, ...primitives],
   "connect.ts": ["core", "coordinator.ts"],
   "index.ts": [...below, ...primitives, "coordinator.ts", "connect.ts"],
-  testing: [...below, ...primitives],
+  testing: [...below, ...primitives, "coordinator.ts"],
   cli: [],
 };
 

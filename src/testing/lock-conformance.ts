@@ -1,0 +1,32 @@
+import { lockFailureCases } from "./conformance/lock-failure-cases.ts";
+import { lockNameCases } from "./conformance/lock-name-cases.ts";
+import { bindLockCase, type LockConformanceOptions } from "./conformance/lock-support.ts";
+import { lockTurnCases } from "./conformance/lock-turn-cases.ts";
+import type { ConformanceCase } from "./conformance/support.ts";
+
+/**
+ * The suite that locks pass over every backend: three clients of one store, in real time, with short leases. It
+ * needs no test runner; hand each case to yours. Cases are independent and may run at the same time.
+ *
+ * It shows that a backend which passes `backendConformance` carries what is built on it. What it cannot show: what
+ * happens to a process that really dies or stops. Test that with processes that are killed.
+ *
+ * @example
+ * ```ts
+ * import { test } from "node:test";
+ * import { memoryBackend } from "leasehold/memory";
+ * import { lockConformance } from "leasehold/testing";
+ *
+ * const cases = lockConformance({
+ *   create: async () => {
+ *     const backend = memoryBackend();
+ *     return { backends: [backend, backend, backend], destroy: () => backend.close() };
+ *   },
+ * });
+ * for (const { title, run } of cases) test(title, run);
+ * ```
+ */
+export function lockConformance(options: LockConformanceOptions): readonly ConformanceCase[] {
+  const definitions = [...lockTurnCases, ...lockFailureCases, ...lockNameCases];
+  return definitions.map((definition) => bindLockCase(definition, options));
+}
