@@ -1,4 +1,5 @@
 // Goal: a try never waits for anybody, leaves nothing behind, and called now and then takes over from the dead.
+import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import { everything, plant, writes } from "./faults.ts";
 import { createWorld, deathMs, lockName, now, track, ttlMs } from "./world.ts";
@@ -28,6 +29,22 @@ describe("a try", () => {
     expect(await now(runtime, lock.tryAcquire())).toBeNull();
     expect(backend.counts).toMatchObject({ reads: 0, writes: 0 });
     expect(grant.state).toBe("held");
+  });
+
+  test("that was answered null has no more to do with its signal, which may fire later", async () => {
+    const { runtime, ...world } = createWorld();
+    const { lock } = world.client(0);
+    const abort = new AbortController();
+    const grant = await lock.acquire();
+    expect(await now(runtime, lock.tryAcquire({ signal: abort.signal }))).toBeNull();
+    const impatient = track(runtime, lock.acquire({ wait: 0, signal: abort.signal }));
+    await runtime.settle();
+    expect(impatient.error).toMatchObject({ code: "ACQUIRE_TIMEOUT" });
+    expect(getEventListeners(abort.signal, "abort")).toHaveLength(0);
+    // An error that nobody listens for would end the process.
+    abort.abort();
+    await runtime.settle();
+    await grant.release();
   });
 
   test("of 20 callers of one process and 5 of others at once wins for exactly one", async () => {

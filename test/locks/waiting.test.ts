@@ -1,4 +1,6 @@
 // Goal: who waits is served in order, whoever dies, gives up or is cut off on the way, and leaves nothing behind.
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { waitersMax } from "../../src/roster/roster.ts";
 import { everything, plant, writes } from "./faults.ts";
@@ -175,6 +177,24 @@ describe("who gives up", () => {
     expect(served).toEqual(["first", "third"]);
   });
 
+  test("behind a lock that its own process holds for long leaves nothing in memory", async () => {
+    const { runtime, ...world } = createWorld();
+    const { lock } = world.client(0);
+    const grant = await lock.acquire();
+    const abort = new AbortController();
+    const giveUp = (options: object): WeakRef<object> => {
+      const metadata = { large: "request" };
+      track(runtime, lock.acquire({ ...options, metadata }));
+      return new WeakRef(metadata);
+    };
+    const wishes = [giveUp({ signal: abort.signal }), giveUp({ wait: 10 })];
+    abort.abort();
+    await runtime.advance(10);
+    await collectGarbage();
+    expect(wishes.map((wish) => wish.deref())).toEqual([undefined, undefined]);
+    expect(grant.state).toBe("held");
+  });
+
   test("leaves no listener at a signal that lives on, and no timer", async () => {
     const world = createWorld();
     const { runtime } = world;
@@ -333,6 +353,12 @@ describe("a waiter that loses its own session", () => {
 /** Lets a crowd have its turns: a hundred clients that race for one record need many. */
 async function quiesce({ runtime }: World): Promise<void> {
   for (let turn = 0; turn < 100; turn += 1) await runtime.settle();
+}
+
+function collectGarbage(): Promise<void> {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as (options: { execution: "async" }) => Promise<void>;
+  return collect({ execution: "async" });
 }
 
 function abortAfter(ms: number) {
