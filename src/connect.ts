@@ -12,6 +12,8 @@ import type { Runtime } from "./core/runtime.ts";
 
 /** Options of {@link connect}. */
 export interface ConnectOptions extends CoordinatorOptions {
+  /** The store, where it is not given as the first argument. */
+  readonly url?: string;
   /** `false`: the bucket, table or file must be there already; it is validated and never created. Default: true. */
   readonly setup?: boolean;
 }
@@ -33,6 +35,8 @@ const openers: Readonly<Record<string, () => Promise<Opener>>> = {
 /**
  * Connects to a store, sets it up, and answers a coordinator that owns the connection.
  *
+ * Also takes everything in one object: `connect({ url: "sqlite:./leasehold.db", ttl: "5s" })`.
+ *
  * @param url `memory:` | `sqlite:./leasehold.db` | `nats://host:4222/bucket` (also `tls://`, and several hosts
  *   separated by commas) | `dynamodb://region/table`. The pages of the backends list their parameters.
  * @throws InvalidArgumentError (`INVALID_ARGUMENT`) for a URL or option it cannot use.
@@ -49,11 +53,16 @@ const openers: Readonly<Record<string, () => Promise<Opener>>> = {
  * });
  * ```
  */
-export async function connect(url: string, options: ConnectOptions = {}): Promise<Coordinator> {
-  const { setup = true, ...coordinator } = options;
-  checkOptions("connect", options, [...coordinatorOptions, "setup"]);
+export async function connect(
+  url: string | (ConnectOptions & { readonly url: string }),
+  options: Omit<ConnectOptions, "url"> = {},
+): Promise<Coordinator> {
+  const all: ConnectOptions =
+    typeof url === "object" && url !== null ? { ...options, ...url } : { ...options, url };
+  checkOptions("connect", all, [...coordinatorOptions, "setup", "url"]);
+  const { url: store, setup = true, ...coordinator } = all;
   const backend = await openBackend(
-    url,
+    store,
     coordinator.runtime === undefined ? {} : { runtime: coordinator.runtime },
   );
   try {
@@ -65,15 +74,20 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
   }
 }
 
-async function openBackend(url: string, options: { readonly runtime?: Runtime }): Promise<Backend> {
+async function openBackend(url: unknown, options: { readonly runtime?: Runtime }): Promise<Backend> {
   const scheme = typeof url === "string" ? url.slice(0, url.indexOf(":") + 1) : "";
-  const load = openers[scheme];
-  if (load === undefined || !Object.hasOwn(openers, scheme)) {
+  const load = Object.hasOwn(openers, scheme) ? openers[scheme] : undefined;
+  if (typeof url !== "string" || load === undefined) {
     throw new InvalidArgumentError(
-      `connect needs a URL such as memory:, sqlite:./leasehold.db, nats://127.0.0.1:4222/bucket or ` +
-        `dynamodb://eu-west-1/table; got ${describe(url)}`,
+      `connect needs a URL such as sqlite:./leasehold.db, nats://127.0.0.1:4222/bucket, dynamodb://eu-west-1/table, ` +
+        `or memory: within one process; got ${describe(withoutCredentials(url))}`,
     );
   }
   const open = await load();
   return open(url, options);
+}
+
+/** A mistyped scheme must not bring a password into a log. */
+function withoutCredentials(url: unknown): unknown {
+  return typeof url === "string" ? url.replace(/\/\/[^/]*@/, "//***@") : url;
 }
