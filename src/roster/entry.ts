@@ -1,7 +1,17 @@
 import { type LeaseholdError, OutcomeUnknownError } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
 import type { Session } from "../sessions/session.ts";
-import { type Entrant, evict, hasRoom, isFull, join, leave, type Roster, standing } from "./roster.ts";
+import {
+  type Entrant,
+  evict,
+  type Holder,
+  hasRoom,
+  isFull,
+  join,
+  leave,
+  type Roster,
+  standing,
+} from "./roster.ts";
 import { type RosterChange, WithdrawnError } from "./roster-change.ts";
 import type { RosterDriver } from "./roster-driver.ts";
 import type { RosterView } from "./roster-view.ts";
@@ -55,6 +65,12 @@ export class Entry implements RosterChange {
       if (error instanceof OutcomeUnknownError) this.#mayStand = true;
       throw error;
     }
+  }
+
+  /** The grant that a roster shows for it. */
+  holderIn(view: RosterView | undefined): Holder | undefined {
+    const place = view && standing(view.roster, this.entrant);
+    return place?.place === "holder" ? place.holder : undefined;
   }
 
   /**

@@ -174,8 +174,11 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     try {
       const view = await entry.join(acquisition);
       if (view === undefined) return false;
-      const granted = holderIn(view, entry) ?? holderIn(this.#lastHinted, entry);
-      const holder = granted ?? (await this.#takeTurn(view, acquisition, entry, session));
+      let holder = entry.holderIn(view) ?? entry.holderIn(this.#lastHinted);
+      if (holder === undefined) {
+        this.#turn = new Turn({ ...this.#context, driver: this.#driver }, acquisition, entry, session);
+        holder = await this.#turn.wait(view);
+      }
       isDelivered = holder !== undefined && this.#deliver(acquisition, session, holder);
       return isDelivered;
     } catch (error) {
@@ -187,16 +190,6 @@ export class RosterQueue implements RosterListener, GrantKeeper {
       this.#turn = undefined;
       if (!isDelivered) entry.leaveBehind();
     }
-  }
-
-  #takeTurn(
-    view: RosterView,
-    acquisition: Acquisition,
-    entry: Entry,
-    session: Session,
-  ): Promise<Holder | undefined> {
-    this.#turn = new Turn({ ...this.#context, driver: this.#driver }, acquisition, entry, session);
-    return this.#turn.wait(view);
   }
 
   async #tryOnce(acquisition: Acquisition): Promise<HeldGrant | null> {
@@ -215,7 +208,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     try {
       const isWanted = (failure?: Error): boolean => failure === undefined && acquisition.isOpen;
       const joined = await entry.join({ onlyIfRoom: true, evicting, isWanted });
-      const holder = holderIn(joined, entry);
+      const holder = entry.holderIn(joined);
       isDelivered = holder !== undefined && this.#deliver(acquisition, session, holder);
       return isDelivered ? acquisition.answer : null;
     } finally {
@@ -293,11 +286,6 @@ export class RosterQueue implements RosterListener, GrantKeeper {
       }
     }
   }
-}
-
-function holderIn(view: RosterView | undefined, { entrant }: Entry): Holder | undefined {
-  const place = view && standing(view.roster, entrant);
-  return place?.place === "holder" ? place.holder : undefined;
 }
 
 /** The caller of a try got its error already. */
