@@ -97,7 +97,7 @@ export interface Capabilities {
   readonly orderedScan: boolean;
   /** Largest key, in bytes. At least 640. */
   readonly keyBytesMax: number;
-  /** Largest value, in bytes. At least 65,536. */
+  /** Largest value, in bytes. At least 131,072: a full roster with metadata fits. */
   readonly valueBytesMax: number;
 }
 
@@ -107,7 +107,8 @@ export interface Capabilities {
  * Every method rejects with a `LeaseholdError`: `UnavailableError` when nothing was applied and a later try may
  * succeed; `OutcomeUnknownError` (writes only) when a request left and no answer came; `StoreMissingError`,
  * `PermissionDeniedError`, `LimitExceededError`, `UnsupportedError`, `CorruptRecordError`, `ClosedError` as named.
- * A retry inside a backend never reports a conflict for a write of its own that was applied.
+ * A retry inside a backend never reports a conflict for a write of its own that was applied. Every call settles in
+ * bounded time, a few seconds at most: one that hung for ever would hold back everything its client does with that key.
  */
 export interface Backend {
   /** The kind, for messages: `memory`, `sqlite`, `nats`, `dynamodb`, or another. */

@@ -47,7 +47,8 @@ export interface Lock {
   acquire(options?: AcquireOptions): Promise<Grant>;
   /**
    * The lock if it can be had without waiting, else `null`. One read when it is held. Called now and then it also
-   * takes over from a holder that died, after at least two calls a TTL apart: death is observed, never assumed.
+   * takes over from a holder that died: once its calls, four or more, have seen it stand still for its TTL.
+   * Death is observed, never assumed.
    *
    * @throws UnavailableError (`UNAVAILABLE`), OutcomeUnknownError (`OUTCOME_UNKNOWN`) when the store fails.
    */

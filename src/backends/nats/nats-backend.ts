@@ -41,7 +41,7 @@ const capabilitiesBeforeOpening: Capabilities = {
   watch: "push",
   orderedScan: true,
   keyBytesMax,
-  valueBytesMax: 65_536,
+  valueBytesMax: 131_072,
 };
 
 /**

@@ -3,7 +3,7 @@ import type { NatsBucketOptions, StreamConfig, StreamInfo } from "./bucket-confi
 
 /** Room that a message needs besides its value: its headers. */
 export const headerBytesMax = 512;
-const valueBytesMin = 65_536;
+const valueBytesMin = 131_072;
 
 interface Finding {
   readonly found: string;

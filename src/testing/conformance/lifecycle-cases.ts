@@ -28,7 +28,7 @@ export function lifecycleCases(options: BackendConformanceOptions): readonly Cas
         assert.ok(["process", "machine", "network"].includes(limits.scope));
         assert.ok(Number.isSafeInteger(commitOperationsMax) && commitOperationsMax >= 1);
         assert.ok(Number.isSafeInteger(limits.keyBytesMax) && limits.keyBytesMax >= 640);
-        assert.ok(Number.isSafeInteger(limits.valueBytesMax) && limits.valueBytesMax >= 65_536);
+        assert.ok(Number.isSafeInteger(limits.valueBytesMax) && limits.valueBytesMax >= 131_072);
         assert.notEqual(backend.kind, "");
       },
     },
