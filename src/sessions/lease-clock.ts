@@ -7,6 +7,9 @@ export interface Instant {
   readonly uptimeMs: number;
 }
 
+/** macOS and the BSDs count the uptime in whole seconds: two readings may lie so much further apart than they were taken. */
+const uptimeStepMs = 1_000;
+
 /** This moment. */
 export function instant(runtime: Runtime): Instant {
   return { monotonicMs: runtime.monotonicMs(), wallMs: runtime.wallMs(), uptimeMs: runtime.uptimeMs() };
@@ -18,7 +21,8 @@ export function instant(runtime: Runtime): Instant {
  * which is safe; one that jumps back changes nothing.
  */
 export function elapsedMs(since: Instant, now: Instant): number {
-  return Math.max(quickElapsedMs(since, now.monotonicMs, now.wallMs), now.uptimeMs - since.uptimeMs);
+  const byUptimeMs = now.uptimeMs - since.uptimeMs - uptimeStepMs;
+  return Math.max(quickElapsedMs(since, now.monotonicMs, now.wallMs), byUptimeMs);
 }
 
 /** As {@link elapsedMs} without the uptime, which costs a system call: for the hot path. */

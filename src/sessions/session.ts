@@ -126,6 +126,8 @@ export class Session {
 
   /** Calls `listener` when somebody wakes this session with `hint`. */
   onWake(hint: string, listener: () => void): Unsubscribe {
+    // Nobody would ever end a subscription that began now.
+    if (this.#lost !== undefined) return () => {};
     this.#unsubscribeWakes ??= this.#context.backend.onWake(this.id, (woken) =>
       this.#wakeListeners.get(woken)?.(),
     );

@@ -93,6 +93,27 @@ describe("a session", () => {
     expect(runtime.timerCount).toBe(0);
   });
 
+  test("that is lost listens for no wakes any more, also when asked to only now", async () => {
+    const { context, store } = setUp();
+    let subscriptions = 0;
+    const onWake: typeof store.onWake = (client, listener) => {
+      subscriptions += 1;
+      const unsubscribe = store.onWake(client, listener);
+      return () => {
+        subscriptions -= 1;
+        unsubscribe();
+      };
+    };
+    const counted = { ...context, backend: { ...context.backend, onWake } };
+    const woken = await Session.open(counted, ttlMs);
+    woken.onWake("key", () => undefined);
+    expect(subscriptions).toBe(1);
+    const quiet = await Session.open(counted, ttlMs);
+    await Promise.all([woken.close(), quiet.close()]);
+    quiet.onWake("key", () => undefined)();
+    expect(subscriptions).toBe(0);
+  });
+
   test("wakes nobody after it is closed, and closes once", async () => {
     const { context, backend, store } = setUp();
     const session = await Session.open(context, ttlMs);
