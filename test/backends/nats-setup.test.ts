@@ -2,14 +2,13 @@
 // that would break a promise, with a message that says how to mend it.
 import { afterEach, describe, expect, test } from "vitest";
 import { type NatsConnection, natsBackend } from "../../src/backends/nats/index.ts";
-import type { ChangeHint } from "../../src/core/backend.ts";
 import {
   InvalidArgumentError,
   StoreMisconfiguredError,
   StoreMissingError,
   UnsupportedError,
 } from "../../src/core/errors.ts";
-import { natsServer, waitUntil } from "../servers/index.ts";
+import { natsServer } from "../servers/index.ts";
 import { sharedServers } from "../servers/shared.ts";
 import { askJetStream, type ClientOptions, clients, uniqueBucket } from "./nats-clients.ts";
 
@@ -198,24 +197,6 @@ describe("a bucket that would break a promise is refused:", () => {
     );
     await natsBackend({ connection, bucket }).setup();
   });
-});
-
-test("a plain bucket of another tool works with fallbacks and says so in its capabilities", async () => {
-  const connection = await open(connectCurrent, { servers: sharedServers().nats.url });
-  const bucket = uniqueBucket();
-  await create(connection, bucket, {});
-  const backend = natsBackend({ connection, bucket });
-  toClose.push(() => backend.close());
-  const heard: ChangeHint[] = [];
-  backend.watch("a.", (hint) => heard.push(hint));
-  await backend.setup();
-  expect(backend.capabilities).toMatchObject({ commitOperationsMax: 1, watch: "push" });
-  await expect(
-    backend.commit(["a", "b"].map((key) => ({ kind: "put", key, value: Buffer.from("x") }))),
-  ).rejects.toThrow(UnsupportedError);
-  await backend.commit([{ kind: "put", key: "a.b", value: Buffer.from("x"), ttlMs: 5_000 }]);
-  await waitUntil(async () => heard[0] ?? null, { timeoutMs: 5_000, intervalMs: 5, what: "a hint" });
-  expect(heard[0]).toEqual({ key: "a.b" });
 });
 
 test("options out of their range are refused before anything is sent", async () => {

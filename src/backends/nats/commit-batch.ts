@@ -10,7 +10,7 @@ import {
 } from "./commit-one.ts";
 import type { PublishAnswer } from "./publish-answer.ts";
 import { readKeys } from "./read-records.ts";
-import { leftNoTrace, retryNotApplied, WriteInFlightError } from "./retry-not-applied.ts";
+import { isRepeatable, retryNotApplied, WriteInFlightError } from "./retry-not-applied.ts";
 
 const resolutionsMax = 5;
 
@@ -57,7 +57,7 @@ async function sendBatch(
   try {
     return await attempt();
   } catch (error) {
-    if (!leftNoTrace(error)) throw error;
+    if (!isRepeatable(error)) throw error;
     return retryNotApplied(error, attempt);
   }
 }

@@ -10,7 +10,11 @@ import type { NatsConnection } from "./nats-connection.ts";
 import type { NatsAddress } from "./parse-nats-url.ts";
 
 const retriesMax = 4;
+/** No further attempt begins after this long. */
+const retryTimeMaxMs = 5_000;
+/** Shared by the hosts: each is dialled in turn. */
 const dialTimeoutMs = 3_000;
+const dialTimeoutMinMs = 1_000;
 /** Twice this without an answer and the client dials again: a dead route is noticed within a lease. */
 const pingIntervalMs = 5_000;
 
@@ -21,7 +25,7 @@ interface NatsClient {
 }
 
 /**
- * Opens a connection that reconnects for ever. At the start it tries five times within a few seconds.
+ * Opens a connection that reconnects for ever. At the start it tries at most five times within a few seconds.
  *
  * @throws MissingDependencyError when neither client package is installed.
  * @throws UnavailableError when no server answers; PermissionDeniedError when it refuses the credentials.
@@ -31,7 +35,7 @@ export async function connectToNats(address: NatsAddress): Promise<NatsConnectio
   const options = {
     servers: [...address.hosts],
     name: "leasehold",
-    timeout: dialTimeoutMs,
+    timeout: Math.max(dialTimeoutMinMs, dialTimeoutMs / address.hosts.length),
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
     reconnectJitter: 250,
@@ -47,6 +51,7 @@ export async function connectToNats(address: NatsAddress): Promise<NatsConnectio
       retries: retriesMax,
       minTimeout: 200,
       maxTimeout: 2_000,
+      maxRetryTime: retryTimeMaxMs,
       randomize: true,
       shouldRetry: ({ error }) => !isRefusal(error),
     });
@@ -112,7 +117,7 @@ function connectFailure(error: unknown, { hosts, tls }: NatsAddress): Error {
     );
   }
   return new UnavailableError(
-    `no NATS server answered at ${where} in ${retriesMax + 1} attempts (${message || "no message"}). Check that ` +
+    `no NATS server answered at ${where} in several attempts (${message || "no message"}). Check that ` +
       `nats-server runs there, that the port is its client port, and that it ${tls ? "speaks" : "does not demand"} TLS`,
     { cause: error },
   );

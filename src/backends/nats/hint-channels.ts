@@ -21,20 +21,16 @@ export class HintChannels {
     this.#wakePrefix = `leasehold.${client.bucket}.wake.`;
   }
 
-  /**
-   * Where the bucket republishes, hints come after the commit, with the record. Else the writes themselves are
-   * overheard: early, perhaps refused, and so without a record.
-   */
-  watch(prefix: string, republished: boolean, listener: (hint: ChangeHint) => void): Unsubscribe {
+  /** Hints come after the commit, with the record: the bucket republishes what it has stored. */
+  watch(prefix: string, listener: (hint: ChangeHint) => void): Unsubscribe {
     invariant(
       /^[-=.\w]*$/.test(prefix),
       `prefixes are made of [A-Za-z0-9_=.-]; got ${JSON.stringify(prefix)}`,
     );
-    const base = republished ? changesPrefix(this.#client.bucket) : this.#client.subjectPrefix;
+    const base = changesPrefix(this.#client.bucket);
     return this.#subscribe(base + prefixWildcard(prefix), (message) => {
       const key = subjectToKey(message.subject.slice(base.length));
-      if (key?.startsWith(prefix) !== true) return;
-      listener(republished ? hintOf(key, message) : { key });
+      if (key?.startsWith(prefix) === true) listener(hintOf(key, message));
     });
   }
 

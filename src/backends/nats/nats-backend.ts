@@ -22,7 +22,7 @@ import { checkNatsOptions, type NatsBackendOptions } from "./nats-options.ts";
 import { openBucket } from "./open-bucket.ts";
 import { readKeys } from "./read-records.ts";
 import { RecentKeys } from "./recent-keys.ts";
-import { leftNoTrace, retryNotApplied } from "./retry-not-applied.ts";
+import { isRepeatable, retryNotApplied } from "./retry-not-applied.ts";
 import { type ScanRests, scanRecords } from "./scan-records.ts";
 import { StreamClient } from "./stream-client.ts";
 import { headerBytesMax } from "./validate-bucket.ts";
@@ -149,8 +149,8 @@ class NatsBackend implements Backend {
   watch(prefix: string, listener: (hint: ChangeHint) => void): Unsubscribe {
     let stop: Unsubscribe | undefined;
     const start = (): void => {
-      const { republish = false } = this.#opened?.features ?? {};
-      stop = this.#hints.watch(prefix, republish, listener);
+      // To overhear the writes themselves would be too early: a read right after could miss the change for good.
+      if (this.#capabilities.watch === "push") stop = this.#hints.watch(prefix, listener);
     };
     if (this.#opened !== undefined) start();
     else {
@@ -206,7 +206,7 @@ class NatsBackend implements Backend {
     const options = { create, bucket: this.#bucketOptions, runtime: this.#runtime };
     const attempt = () => openBucket(this.#client, options);
     const features = await attempt().catch((error: unknown) => {
-      if (!leftNoTrace(error)) throw error;
+      if (!isRepeatable(error)) throw error;
       return retryNotApplied(error, attempt);
     });
     this.#requireOpen();
@@ -219,6 +219,7 @@ class NatsBackend implements Backend {
     this.#capabilities = {
       ...capabilitiesBeforeOpening,
       commitOperationsMax: features.atomicBatch ? batchMax : 1,
+      watch: features.republish ? "push" : "none",
       valueBytesMax: features.messageBytesMax - headerBytesMax,
     };
     const sweeper = features.nativeTtl

@@ -55,10 +55,19 @@ export async function readKeys(client: StreamClient, keys: readonly string[]): P
   const states: KeyState[] = new Array(keys.length);
   const next = keys.entries();
   // The readers share one iterator: each takes the next key when it is done with the one before.
+  let isOver = false;
   const reader = async (): Promise<void> => {
-    for (const [index, key] of next) states[index] = await readKey(client, key);
+    for (const [index, key] of next) {
+      if (isOver) return;
+      states[index] = await readKey(client, key);
+    }
   };
-  await Promise.all(Array.from({ length: Math.min(readsAtOnce, keys.length) }, reader));
+  try {
+    await Promise.all(Array.from({ length: Math.min(readsAtOnce, keys.length) }, reader));
+  } finally {
+    // One failure is the answer to all; the others need not go on asking a server that does not answer.
+    isOver = true;
+  }
   return states;
 }
 

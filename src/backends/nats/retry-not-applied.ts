@@ -1,5 +1,6 @@
 import pRetry from "p-retry";
 import { UnavailableError } from "../../core/errors.ts";
+import { sortFailure } from "./request-failure.ts";
 
 /** Another write to the same key is on its way through the cluster; this one was refused and left no trace. */
 export class WriteInFlightError extends Error {
@@ -8,9 +9,14 @@ export class WriteInFlightError extends Error {
 
 const retriesMax = 5;
 
-/** Whether the request left no trace, so that sending it again cannot do harm. */
-export function leftNoTrace(error: unknown): boolean {
-  return error instanceof UnavailableError || error instanceof WriteInFlightError;
+/**
+ * Whether the request left no trace and was refused at once, so that sending it again does no harm. Whoever has waited
+ * for a whole timeout is told so, and does not wait for another one.
+ */
+export function isRepeatable(error: unknown): boolean {
+  if (error instanceof WriteInFlightError) return true;
+  if (!(error instanceof UnavailableError)) return false;
+  return !(error.cause instanceof Error && sortFailure(error.cause).kind === "no-answer");
 }
 
 /**
@@ -25,6 +31,6 @@ export function retryNotApplied<T>(firstError: unknown, attempt: () => Promise<T
     maxTimeout: 400,
     maxRetryTime: 1_000,
     randomize: true,
-    shouldRetry: ({ error }) => leftNoTrace(error),
+    shouldRetry: ({ error }) => isRepeatable(error),
   });
 }

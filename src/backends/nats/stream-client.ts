@@ -10,7 +10,7 @@ import { EncodedHeaders } from "./message-headers.ts";
 import type { NatsConnection, NatsMessage } from "./nats-connection.ts";
 import { type ApiError, type PublishAnswer, readPublishAnswer } from "./publish-answer.ts";
 import { sortFailure } from "./request-failure.ts";
-import { leftNoTrace, retryNotApplied } from "./retry-not-applied.ts";
+import { isRepeatable, retryNotApplied } from "./retry-not-applied.ts";
 
 const noPayload = new Uint8Array(0);
 const streamNotFound = 10059;
@@ -64,7 +64,7 @@ export class StreamClient {
     try {
       return await this.publishOnce(subject, payload, headers);
     } catch (error) {
-      if (!leftNoTrace(error)) throw error;
+      if (!isRepeatable(error)) throw error;
       return retryNotApplied(error, () => this.publishOnce(subject, payload, headers));
     }
   }
@@ -135,7 +135,7 @@ export class StreamClient {
     try {
       return await attempt();
     } catch (error) {
-      if (!leftNoTrace(error)) throw error;
+      if (!isRepeatable(error)) throw error;
       return retryNotApplied(error, attempt);
     }
   }
