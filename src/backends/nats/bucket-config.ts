@@ -39,6 +39,7 @@ export interface StreamConfig {
   readonly allow_atomic?: boolean;
   readonly allow_msg_counter?: boolean;
   readonly persist_mode?: string;
+  readonly first_seq?: number;
   readonly metadata?: Readonly<Record<string, string>>;
 }
 

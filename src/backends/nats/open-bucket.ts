@@ -15,6 +15,7 @@ import {
 import type { ApiError } from "./publish-answer.ts";
 import { requireSupportedServer } from "./server-version.ts";
 import type { StreamClient } from "./stream-client.ts";
+import { vacateFirstSequence } from "./vacate-first-sequence.ts";
 import { validateBucket } from "./validate-bucket.ts";
 
 const streamNotFound = 10059;
@@ -47,6 +48,7 @@ export async function openBucket(client: StreamClient, options: OpenBucketOption
   validateBucket(info, options.bucket, server.max_payload);
   const features = bucketFeatures(info, server);
   requireSupportedServer(features.serverVersion);
+  await vacateFirstSequence(client, info, features.serverVersion);
   return features;
 }
 
