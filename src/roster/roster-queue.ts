@@ -1,6 +1,7 @@
 import { backoffMs } from "../core/backoff.ts";
 import { AcquireTimeoutError } from "../core/errors.ts";
 import { startSleep } from "../core/runtime.ts";
+import type { TurnSharing } from "../core/turn-sharing.ts";
 import type { Session } from "../sessions/session.ts";
 import type { SessionPool } from "../sessions/session-pool.ts";
 import { type AcquireRequest, Acquisition } from "./acquisition.ts";
@@ -16,6 +17,8 @@ import { Turn } from "./turn.ts";
 /** What all queues of one coordinator share, and the record that this one is about. */
 export interface QueueContext extends LookoutContext, RosterTarget {
   readonly sessions: SessionPool;
+  /** Counts tries that are answered here: who asks again and again must not keep the holder from ever going on. */
+  readonly localAnswers: TurnSharing;
   /** Whether this name may have been used and forgotten before: then its first try already looks who died. */
   readonly mayBeForgotten: boolean;
 }
@@ -77,6 +80,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     if (!acquisition.isOpen) return acquisition.answer;
     if (this.#contending !== undefined || this.#waiting.size > 0 || !this.#mayEnter()) {
       acquisition.dismiss();
+      await this.#context.localAnswers.take(1);
       return null;
     }
     this.#contending = acquisition;

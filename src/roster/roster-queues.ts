@@ -1,4 +1,5 @@
 import type { Backend } from "../core/backend.ts";
+import { TurnSharing } from "../core/turn-sharing.ts";
 import type { SessionPool } from "../sessions/session-pool.ts";
 import type { HeldGrant } from "./grant.ts";
 import type { LookoutContext } from "./lookout.ts";
@@ -12,23 +13,30 @@ export interface QueuesContext extends LookoutContext {
 
 /** Names whose roster is remembered after the last use, for an acquire without a read. */
 const idleQueuesMax = 1_024;
+/** A fraction of a millisecond of work; then timers and I/O get their turn. */
+const localAnswersPerTurn = 1_000;
 
 /** The queues of one coordinator, by key. Those in use are all kept, of the idle ones the newest. */
 export class RosterQueues {
   readonly #context: QueuesContext;
   readonly #queues = new Map<string, RosterQueue>();
+  readonly #localAnswers: TurnSharing;
   #sweepAt = 2 * idleQueuesMax;
   #hasForgotten = false;
 
   constructor(context: QueuesContext) {
     this.#context = context;
+    this.#localAnswers = new TurnSharing(context.runtime, localAnswersPerTurn);
   }
 
   /** The queue of a key: the same one as long as anything is held or waited for there. */
   get(target: { readonly key: string; readonly name: string; readonly capacity: number }): RosterQueue {
     const known = this.#queues.get(target.key);
     if (known !== undefined) return known;
-    const queue = new RosterQueue({ ...this.#context, ...target, mayBeForgotten: this.#hasForgotten });
+    const queue = new RosterQueue({
+      ...{ ...this.#context, ...target, localAnswers: this.#localAnswers },
+      mayBeForgotten: this.#hasForgotten,
+    });
     this.#queues.set(target.key, queue);
     if (this.#queues.size > this.#sweepAt) this.#sweep();
     return queue;

@@ -1,6 +1,8 @@
 // Goal: a try never waits for anybody, leaves nothing behind, and called now and then takes over from the dead.
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
+import { memoryBackend } from "../../src/backends/memory/index.ts";
+import { createCoordinator, type Grant } from "../../src/index.ts";
 import { everything, plant, writes } from "./faults.ts";
 import { createWorld, deathMs, lockName, now, track, ttlMs } from "./world.ts";
 
@@ -29,6 +31,16 @@ describe("a try", () => {
     expect(await now(runtime, lock.tryAcquire())).toBeNull();
     expect(backend.counts).toMatchObject({ reads: 0, writes: 0 });
     expect(grant.state).toBe("held");
+  });
+
+  test("that is repeated without a pause lets its own process go on, which holds the lock", async () => {
+    await using coordinator = createCoordinator(memoryBackend());
+    const lock = coordinator.lock("job");
+    const holding = lock.hold(() => new Promise((resolve) => setImmediate(resolve)));
+    let grant: Grant | null = null;
+    for (let tries = 0; grant === null && tries < 100_000; tries += 1) grant = await lock.tryAcquire();
+    expect(grant?.state).toBe("held");
+    await holding;
   });
 
   test("that was answered null has no more to do with its signal, which may fire later", async () => {
