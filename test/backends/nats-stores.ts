@@ -55,7 +55,7 @@ export async function makePlainBucket(
 }
 
 /** A put; without `expect`, unconditional. */
-export function put(key: string, text: string, expect?: Version | null): Operation {
+export function put(key: string, text: string, expect?: Version | null): Extract<Operation, { kind: "put" }> {
   const value = Buffer.from(text);
   return expect === undefined ? { kind: "put", key, value } : { kind: "put", key, value, expect };
 }
