@@ -38,10 +38,11 @@ const hostForm = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/;
  * @throws InvalidArgumentError for another form. No message repeats a password.
  */
 export function parseNatsUrl(url: string): NatsAddress {
-  const match = /^(nats|tls):\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^/?#]*))?(?:\?([^#]*))?$/.exec(url);
+  // An @ further on belongs to a password that is not percent-encoded: then no part may be shown as something else.
+  const match = /^(nats|tls):\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^@/?#]*))?(?:\?([^@#]*))?$/.exec(url);
   if (match === null) {
     throw new InvalidArgumentError(
-      `a NATS URL has the form ${form}; got ${describe(url.replace(/\/\/.*@/, "//***@"))}`,
+      `a NATS URL has the form ${form}; got ${describe(url.replace(/^([a-z]*:)?.*@/s, "$1//***@"))}`,
     );
   }
   const [, scheme, credentials, hosts = "", bucket, query = ""] = match;
@@ -89,6 +90,9 @@ function parseParameters(query: string): NatsAddress["parameters"] {
       throw new InvalidArgumentError(
         `a NATS URL has no parameter ${describe(name)}; it has ${natsUrlParameters.join(", ")}`,
       );
+    }
+    if (parameters[known] !== undefined) {
+      throw new InvalidArgumentError(`a NATS URL has each parameter once; ${known} comes twice`);
     }
     parameters[known] = value;
   }
