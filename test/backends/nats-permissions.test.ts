@@ -4,7 +4,7 @@ import { type NatsConnection, natsBackend } from "../../src/backends/nats/index.
 import type { ChangeHint } from "../../src/core/backend.ts";
 import { PermissionDeniedError } from "../../src/core/errors.ts";
 import { systemRuntime } from "../../src/core/runtime.ts";
-import { natsServer, waitUntil } from "../servers/index.ts";
+import { type NatsVersion, natsServer, waitUntil } from "../servers/index.ts";
 import { type ClientOptions, clients } from "./nats-clients.ts";
 
 const toClose: (() => Promise<unknown>)[] = [];
@@ -32,12 +32,15 @@ describe.each(clients)("permissions over %s:", (_client, connect) => {
   };
   const setup = { ...minimal, publish: [...minimal.publish, `${api}.CREATE.KV_${bucket}`] };
 
-  function serverWith(permissions: Readonly<Record<string, { publish: string[]; subscribe: string[] }>>) {
+  function serverWith(
+    permissions: Readonly<Record<string, { publish: string[]; subscribe: string[] }>>,
+    version: NatsVersion = "2.15",
+  ) {
     const users = Object.entries(permissions).map(
       ([user, { publish, subscribe }]) =>
         `{ user: ${user}, password: p, permissions: { publish: ${JSON.stringify(publish)}, subscribe: ${JSON.stringify(subscribe)} } }`,
     );
-    return natsServer({ config: `authorization { users: [ ${users.join(", ")} ] }` });
+    return natsServer({ version, config: `authorization { users: [ ${users.join(", ")} ] }` });
   }
 
   test("the documented minimal sets are enough for setting up and for everything else", async () => {
@@ -67,6 +70,23 @@ describe.each(clients)("permissions over %s:", (_client, connect) => {
     backend.wake(client, "up");
     const both = async () => (changes.length > 0 && wakes.length > 0 ? true : null);
     await waitUntil(both, { timeoutMs: 5_000, intervalMs: 5, what: "hints" });
+    await backend.close();
+    await Promise.all([admin.close(), worker.close()]);
+  });
+
+  test("with the permission to purge, clients collect expired records on 2.10", async () => {
+    const sweeper = { ...minimal, publish: [...minimal.publish, `${api}.PURGE.KV_${bucket}`] };
+    await using server = await serverWith({ admin: setup, sweeper }, "2.10");
+    const as = (user: string) =>
+      open(connect, { servers: server.url, user, pass: "p", inboxPrefix: "_INBOX_me" });
+    const [admin, worker] = [await as("admin"), await as("sweeper")];
+    const making = natsBackend({ connection: admin, bucket });
+    await making.setup();
+    await making.close();
+    const backend = natsBackend({ connection: worker, bucket, sweepInterval: "1s" });
+    await backend.commit([{ kind: "put", key: "a", value: Buffer.from("x"), ttlMs: 500 }]);
+    const gone = async () => ((await backend.get(["a"]))[0] === null ? true : null);
+    await waitUntil(gone, { timeoutMs: 20_000, intervalMs: 50, what: "the sweep" });
     await backend.close();
     await Promise.all([admin.close(), worker.close()]);
   });

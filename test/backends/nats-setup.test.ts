@@ -1,6 +1,9 @@
 // Goal: setting up creates a bucket that keeps every promise, works with weaker ones by fallbacks, and refuses those
 // that would break a promise, with a message that says how to mend it.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { newStreamConfig } from "../../src/backends/nats/bucket-config.ts";
 import { type NatsConnection, natsBackend } from "../../src/backends/nats/index.ts";
 import {
   InvalidArgumentError,
@@ -100,6 +103,12 @@ describe("a new bucket", () => {
     expect(version).toBeGreaterThanOrEqual(before);
     expect(Number.isSafeInteger(version)).toBe(true);
     await backend.close();
+  });
+
+  test("is the one whose settings the page shows, for making it by hand", () => {
+    const page = readFileSync(join(import.meta.dirname, "../../docs/nats.md"), "utf8");
+    const shown = JSON.parse(/^```json\n([\s\S]*?)^```/m.exec(page)?.[1] ?? "null");
+    expect(shown).toEqual(newStreamConfig("leasehold", {}, 1_700_000_000_000_000));
   });
 
   test("deleted and created again gives versions above all it gave before", async () => {
