@@ -8,7 +8,10 @@ const moduleKinds = {
   bundler: { module: "esnext", moduleResolution: "bundler" },
 };
 
-const foreign = /from "(?:leasehold\/)?(nats|dynamodb|@nats-io\/[\w-]+|@aws-sdk\/[\w-]+)"/g;
+const folders = { own: "examples-own", foreign: "examples-foreign" };
+const foreign = /from "(leasehold\/nats|leasehold\/dynamodb|nats|@nats-io\/[\w-]+|@aws-sdk\/[\w-]+)"/g;
+/** Imports an optional package itself. */
+const direct = /from "(?:nats|@nats-io\/[\w-]+|@aws-sdk\/[\w-]+)"/;
 const nodeOnly = /\bBuffer\b|\bprocess\b|"node:/;
 
 /** The types that a project has at hand. */
@@ -21,7 +24,8 @@ export interface AvailableTypes {
 
 /**
  * Compiles the documentation's examples in a user's project, as strictly as can be, under each kind of module
- * resolution, with the declarations of every package checked and not.
+ * resolution, with the declarations of every package checked and not. Examples that import the optional packages
+ * themselves are only compiled without that check: it would judge those packages' declarations, and not ours.
  */
 export async function checkConsumerTypes(project: ConsumerProject, types: AvailableTypes): Promise<void> {
   const examples = findExamples().filter(
@@ -31,10 +35,13 @@ export async function checkConsumerTypes(project: ConsumerProject, types: Availa
       (types.node || !nodeOnly.test(code)),
   );
   if (examples.length === 0) throw new Error("no example fits this project");
-  const folder = join(project.folder, "examples");
-  await mkdir(folder, { recursive: true });
+  for (const folder of Object.values(folders)) await mkdir(join(project.folder, folder), { recursive: true });
   for (const [index, { code, place }] of examples.entries()) {
-    await writeFile(join(folder, `example-${index}.ts`), `// ${place}\n${code}\nexport {};\n`);
+    const folder = direct.test(code) ? folders.foreign : folders.own;
+    await writeFile(
+      join(project.folder, folder, `example-${index}.ts`),
+      `// ${place}\n${code}\nexport {};\n`,
+    );
   }
   for (const kind of Object.values(moduleKinds)) {
     for (const skipLibCheck of [false, true]) {
@@ -45,12 +52,13 @@ export async function checkConsumerTypes(project: ConsumerProject, types: Availa
 }
 
 function isThere(name: string, packages: readonly string[]): boolean {
-  if (name === "nats") return packages.some((there) => there === "nats" || there.startsWith("@nats-io/"));
-  if (name === "dynamodb") return packages.some((there) => there.startsWith("@aws-sdk/"));
+  if (name === "leasehold/nats")
+    return packages.some((there) => there === "nats" || there.startsWith("@nats-io/"));
+  if (name === "leasehold/dynamodb") return packages.some((there) => there.startsWith("@aws-sdk/"));
   return packages.includes(name);
 }
 
-function settings({ node }: AvailableTypes, options: object): string {
+function settings({ node }: AvailableTypes, options: { readonly skipLibCheck: boolean }): string {
   const compilerOptions = {
     strict: true,
     noUncheckedIndexedAccess: true,
@@ -61,5 +69,6 @@ function settings({ node }: AvailableTypes, options: object): string {
     types: node ? ["node"] : [],
     ...options,
   };
-  return JSON.stringify({ compilerOptions, include: ["examples"] });
+  const include = options.skipLibCheck ? Object.values(folders) : [folders.own];
+  return JSON.stringify({ compilerOptions, include });
 }
