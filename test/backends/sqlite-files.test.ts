@@ -32,6 +32,14 @@ test("a folder, a path through a file, and a device are refused", async () => {
   }
 });
 
+test.skipIf(process.platform !== "linux")(
+  "a folder that cannot be made is refused, and not tried for ever (Linux alone has /proc)",
+  async () => {
+    const refused = open("/proc/no-such-folder/store.db").setup();
+    await expect(refused).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  },
+);
+
 test("a file of something else is called damaged or no database, and is not changed", async () => {
   const path = await newPath();
   const text = "this is a letter to my landlord\n".repeat(100);

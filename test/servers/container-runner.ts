@@ -36,7 +36,13 @@ export async function containerRunner(program: ContainerProgram): Promise<Runner
         .withLabels({ "leasehold.test.run": process.env.LEASEHOLD_TEST_RUN ?? String(process.pid) })
         // Readiness is asked from outside, in the server's own protocol.
         .withWaitStrategy(Wait.forAll([]))
-        .start();
+        .start()
+        .catch((error: Error) => {
+          // Where the program ends before its port is looked up, testcontainers only tells of the port.
+          throw new Error(`its container ended at once, or could not be started: ${error.message}`, {
+            cause: error,
+          });
+        });
       id = started.getId();
     },
     async stop() {

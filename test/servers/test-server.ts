@@ -53,7 +53,7 @@ export interface ServerParts {
 export async function startTestServer(parts: ServerParts): Promise<TestServer> {
   const { product, origin, runner, claim, url, probe } = parts;
 
-  async function start(): Promise<string> {
+  async function untilReady(): Promise<string> {
     await runner.start();
     return await waitUntil(
       async () => {
@@ -62,7 +62,11 @@ export async function startTestServer(parts: ServerParts): Promise<TestServer> {
         return await probe();
       },
       { timeoutMs: startTimeoutMs, intervalMs: pollIntervalMs, what: `${product} at ${url} to answer` },
-    ).catch(async (error: Error) => {
+    );
+  }
+
+  async function start(): Promise<string> {
+    return untilReady().catch(async (error: Error) => {
       const tail = (await runner.log()).trim().split("\n").slice(-logTailLines).join("\n");
       throw new Error(`${product} (${origin}) did not start: ${error.message}\n${tail}`, { cause: error });
     });

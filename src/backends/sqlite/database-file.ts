@@ -71,7 +71,7 @@ export function prepareFile(path: string, create: boolean): boolean {
   }
   const folder = dirname(path);
   fileSystemCall(path, () => {
-    if (stats === undefined) mkdirSync(folder, { recursive: true });
+    if (stats === undefined) makeFolders(folder);
     else accessSync(path, constants.R_OK | constants.W_OK);
     // The write-ahead log and its index are files of their own beside the database.
     accessSync(folder, constants.W_OK | constants.X_OK);
@@ -85,6 +85,22 @@ export function missing(path: string): StoreMissingError {
   return new StoreMissingError(
     `there is no leasehold store at ${path}; create it with setup(), or correct the path`,
   );
+}
+
+/** As `mkdir -p`. Node's own goes round for ever where a folder can be seen and not made, as below /proc. */
+function makeFolders(folder: string): void {
+  if (isFolder(folder)) return;
+  makeFolders(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    // Somebody else may have made it meanwhile.
+    if (!isFolder(folder)) throw error;
+  }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function lookUp(path: string): Stats | undefined {
@@ -105,6 +121,11 @@ function fileSystemCall<Result>(path: string, call: () => Result): Result {
     }
     if (code === "ENOTDIR" || code === "EEXIST") {
       throw new InvalidArgumentError(`a part of ${path} that should be a folder is a file`, { cause: error });
+    }
+    if (code === "ENOENT") {
+      throw new InvalidArgumentError(`the folder of ${path} cannot be made here; correct the path`, {
+        cause: error,
+      });
     }
     if (code === undefined) throw error;
     throw new UnavailableError(`${path} cannot be used now (${code})`, { cause: error });
