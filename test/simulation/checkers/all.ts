@@ -1,0 +1,31 @@
+import type { Checker } from "./checker.ts";
+import { addsCountOnce } from "./counting.ts";
+import {
+  everybodyMakesProgress,
+  nothingIsLeftBehind,
+  nothingIsUncaught,
+  releasesTellTheTruth,
+} from "./endings.ts";
+import { holdersActInTurn, sectionsDoNotOverlap } from "./exclusion.ts";
+import { fencesRise, grantsHaveFencesOfTheirOwn, resourceIsSafe } from "./fences.ts";
+import { callersAreServedInOrder, firstComeFirstServed, othersAreLeftAlone } from "./queue.ts";
+import { lossIsToldInTime, nobodyIsBuriedAlive } from "./sessions.ts";
+
+/** Everything that is looked for in a history. */
+export const checkers: readonly Checker[] = [
+  fencesRise,
+  grantsHaveFencesOfTheirOwn,
+  resourceIsSafe,
+  holdersActInTurn,
+  sectionsDoNotOverlap,
+  nobodyIsBuriedAlive,
+  lossIsToldInTime,
+  firstComeFirstServed,
+  callersAreServedInOrder,
+  othersAreLeftAlone,
+  everybodyMakesProgress,
+  nothingIsUncaught,
+  releasesTellTheTruth,
+  nothingIsLeftBehind,
+  addsCountOnce,
+];

@@ -1,0 +1,51 @@
+import type { Roster } from "../../../src/roster/roster.ts";
+import type { History, HistoryEvent } from "../history.ts";
+
+/** Looks at a whole history for one thing that must hold. */
+export interface Checker {
+  readonly name: string;
+  /** What was violated, in words; nothing when all is well. */
+  check(history: History): readonly string[];
+}
+
+/** When the store was first wiped or rolled back: from then on only fences are promised. */
+export function firstDisasterMs(history: History): number {
+  const disaster = history.events.find((event) => event.what === "store" && event.event !== "commit");
+  return disaster?.atMs ?? Number.POSITIVE_INFINITY;
+}
+
+/** A roster before and after one commit. */
+export interface RosterStep {
+  readonly atMs: number;
+  readonly by: string;
+  readonly name: string;
+  readonly before: Roster;
+  readonly after: Roster;
+}
+
+const nobody: Roster = { fence: 0, capacity: 1, holders: [], waiters: [] };
+
+/** The commits to rosters among events, in order. */
+export function* rosterSteps(events: readonly HistoryEvent[]): Generator<RosterStep> {
+  for (const event of events) {
+    if (event.what !== "store" || event.event !== "commit") continue;
+    for (const { before, after } of event.changes) {
+      if (after?.kind !== "roster") continue;
+      const { atMs, by } = event;
+      const from = before?.kind === "roster" ? before.roster : nobody;
+      yield { atMs, by, name: after.name, before: from, after: after.roster };
+    }
+  }
+}
+
+/** Which process each session belongs to. */
+export function ownersOf(history: History): ReadonlyMap<string, string> {
+  const owners = new Map<string, string>();
+  for (const event of history.events) if (event.what === "beat sent") owners.set(event.session, event.by);
+  return owners;
+}
+
+/** An entrant's identity. */
+export function idOf({ session, ticket }: { readonly session: string; readonly ticket: number }): string {
+  return `${session}/${ticket}`;
+}

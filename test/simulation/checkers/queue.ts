@@ -1,0 +1,79 @@
+import { type Checker, firstDisasterMs, idOf, ownersOf, rosterSteps } from "./checker.ts";
+
+/** First come, first served: who is admitted stands at the front, who comes stands at the end, nobody is passed. */
+export const firstComeFirstServed: Checker = {
+  name: "first come, first served",
+  check(history) {
+    const violations: string[] = [];
+    for (const { atMs, name, before, after } of rosterSteps(history.events)) {
+      const waited = before.waiters.map(idOf);
+      const wait = after.waiters.map(idOf);
+      const hold = new Set(after.holders.map(idOf));
+      const kept = waited.filter((id) => wait.includes(id));
+      const firstKept = waited.indexOf(kept[0] ?? "");
+      const passed = waited.findIndex((id, index) => hold.has(id) && firstKept >= 0 && index > firstKept);
+      if (passed >= 0)
+        violations.push(`${name}: ${waited[passed]} was admitted before ${kept[0]} at ${atMs}`);
+      if (kept.some((id, index) => wait[index] !== id)) {
+        violations.push(`${name}: the queue was [${waited}] and became [${wait}] at ${atMs}`);
+      }
+      const newcomer = after.holders
+        .map(idOf)
+        .find((id) => !waited.includes(id) && !before.holders.some((h) => idOf(h) === id));
+      if (newcomer !== undefined && kept.length > 0) {
+        violations.push(`${name}: ${newcomer} was admitted on arrival at ${atMs}, before ${kept[0]}`);
+      }
+    }
+    return violations;
+  },
+};
+
+/** The callers of one process are served in the order in which they asked. */
+export const callersAreServedInOrder: Checker = {
+  name: "callers of one process are served in order",
+  check(history) {
+    const violations: string[] = [];
+    const open = new Map<number, string>();
+    for (const event of history.events) {
+      if (event.what === "asked" && event.how === "acquire")
+        open.set(event.call, `${event.by}/${event.name}`);
+      if (event.what === "not granted") open.delete(event.call);
+      if (event.what !== "granted") continue;
+      const queue = open.get(event.call);
+      open.delete(event.call);
+      for (const [call, other] of open) {
+        if (other === queue && call < event.call) {
+          violations.push(`${other}: call ${event.call} was granted before call ${call} at ${event.atMs}`);
+        }
+      }
+    }
+    return violations;
+  },
+};
+
+/** Whoever commits takes out only its own entrants, and those of sessions that are dead. */
+export const othersAreLeftAlone: Checker = {
+  name: "only one's own grants are touched",
+  check(history) {
+    const disasterMs = firstDisasterMs(history);
+    const owners = ownersOf(history);
+    const dead = new Set<string>();
+    const violations: string[] = [];
+    for (const event of history.events) {
+      if (event.atMs >= disasterMs) break;
+      if (event.what !== "store") continue;
+      for (const { after } of event.changes) {
+        if (after?.kind === "session" && after.record.state === "dead") dead.add(after.session);
+      }
+      for (const { name, before, after } of rosterSteps([event])) {
+        const stays = new Set([...after.holders, ...after.waiters].map(idOf));
+        for (const entrant of [...before.holders, ...before.waiters]) {
+          const isOwn = owners.get(entrant.session) === event.by;
+          if (stays.has(idOf(entrant)) || isOwn || dead.has(entrant.session)) continue;
+          violations.push(`${name}: ${event.by} took out ${idOf(entrant)}, who was alive, at ${event.atMs}`);
+        }
+      }
+    }
+    return violations;
+  },
+};

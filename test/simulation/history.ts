@@ -1,0 +1,139 @@
+import type { StoredRecord } from "../../src/core/backend.ts";
+import { type CounterRecord, decodeCounter } from "../../src/core/counter-record.ts";
+import type { Roster } from "../../src/roster/roster.ts";
+import { decodeRoster } from "../../src/roster/roster-record.ts";
+import { decodeSession, type SessionRecord } from "../../src/sessions/session-record.ts";
+import type { Plan } from "./plan.ts";
+
+/** A record of the store, read by its kind. */
+export type Decoded =
+  | { readonly kind: "roster"; readonly name: string; readonly roster: Roster }
+  | { readonly kind: "session"; readonly session: string; readonly record: SessionRecord }
+  | { readonly kind: "counter"; readonly name: string; readonly counter: CounterRecord };
+
+/** What one store event did to one key. */
+export interface DecodedChange {
+  readonly key: string;
+  readonly before: Decoded | null;
+  readonly after: Decoded | null;
+}
+
+/** What happened, as somebody who sees everything writes it down. `call` numbers what a client asked for. */
+export type Happening =
+  | {
+      readonly what: "store";
+      readonly event: "commit" | "wipe" | "rollback";
+      readonly changes: readonly DecodedChange[];
+    }
+  /** A client asked for a lock. */
+  | { readonly what: "asked"; readonly call: number; readonly name: string; readonly how: "acquire" | "try" }
+  | { readonly what: "granted"; readonly call: number; readonly name: string; readonly fence: number }
+  /** A try that found it held, or an acquire that was given up. */
+  | { readonly what: "not granted"; readonly call: number; readonly name: string; readonly code: string }
+  /** The holder did something that only a holder may do, having asked its signal first. */
+  | { readonly what: "acted"; readonly call: number; readonly name: string; readonly fence: number }
+  /** The signal of a grant aborted. */
+  | { readonly what: "lost"; readonly call: number; readonly name: string; readonly reason: string }
+  /** The holder does nothing more under this grant. */
+  | { readonly what: "finished"; readonly call: number; readonly name: string }
+  | { readonly what: "releasing"; readonly call: number; readonly name: string }
+  | { readonly what: "released"; readonly call: number; readonly name: string; readonly code: string }
+  /** A write of a holder reached a resource that checks fences. */
+  | {
+      readonly what: "written";
+      readonly call: number;
+      readonly name: string;
+      readonly fence: number;
+      readonly accepted: boolean;
+    }
+  | { readonly what: "add asked"; readonly call: number; readonly name: string; readonly delta: number }
+  | { readonly what: "added"; readonly call: number; readonly name: string; readonly sum: number }
+  /** Nobody knows whether the add was applied. */
+  | { readonly what: "add doubtful"; readonly call: number; readonly name: string; readonly code: string }
+  /** A process began, or ended. */
+  | {
+      readonly what: "process";
+      readonly state: "started" | "crashed" | "closing" | "closed" | "stopped" | "resumed";
+    }
+  /** Something out of the ordinary was done to the world. */
+  | { readonly what: "accident"; readonly kind: string; readonly place: string }
+  /** A fault that struck one request or hint. */
+  | { readonly what: "mishap"; readonly kind: string; readonly place: string }
+  /** What really came of it, told right after the store event that it is about. */
+  | { readonly what: "noticed"; readonly kind: "stale read" | "unanswered write" }
+  /** A heartbeat, or the opening of a session, left its process. */
+  | { readonly what: "beat sent"; readonly session: string; readonly beat: number; readonly ttlMs: number }
+  /** From here on everything works. */
+  | { readonly what: "calm" }
+  | { readonly what: "phase"; readonly name: string; readonly inTime: boolean }
+  /** Something that the simulated code must never do: an error that nobody caught. */
+  | { readonly what: "uncaught"; readonly message: string };
+
+/** A {@link Happening} with its time and the process that it is about. */
+export type HistoryEvent = Happening & {
+  readonly atMs: number;
+  readonly by: string;
+  /** The monotonic clock of that process; 0 for what no process did. */
+  readonly localMs: number;
+};
+
+/** What stood in the store at some moment. */
+export type Snapshot = ReadonlyMap<string, Decoded>;
+
+/** Everything that happened in one simulated run. */
+export interface History {
+  readonly plan: Plan;
+  readonly events: readonly HistoryEvent[];
+  /** When everybody had finished and nobody had closed yet. */
+  readonly quiet: Snapshot;
+  /** When everybody had left. */
+  readonly final: Snapshot;
+  /** Places where something out of the ordinary happened. */
+  readonly taken: readonly string[];
+  /** Events of virtual time. */
+  readonly steps: number;
+}
+
+/** Reads a record by its kind. */
+export function decode(record: StoredRecord | null): Decoded | null {
+  if (record === null) return null;
+  const { key, value } = record;
+  const [, kind, name = ""] = key.split(".");
+  if (kind === "session") return { kind: "session", session: name, record: decodeSession(key, value) };
+  if (kind === "counter") return { kind: "counter", name, counter: decodeCounter(key, value) };
+  const { roster, name: lockName } = decodeRoster(key, value);
+  return { kind: "roster", name: lockName, roster };
+}
+
+/** One line for each event: the same seed gives the same text, byte for byte. */
+export function traceOf(history: History): string {
+  return history.events.map((event) => `${lineOf(event)}\n`).join("");
+}
+
+function lineOf({ atMs, localMs, by, ...happening }: HistoryEvent): string {
+  const start = `${atMs.toFixed(3).padStart(10)} ${by.padEnd(5)} ${localMs.toFixed(1).padStart(9)}`;
+  if (happening.what === "store") {
+    const changes = happening.changes.map(({ key, after }) => `${key} = ${textOf(after)}`);
+    return `${start} ${happening.event}: ${changes.join("; ")}`;
+  }
+  const { what, ...details } = happening;
+  return `${start} ${what} ${Object.entries(details)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ")}`;
+}
+
+function textOf(decoded: Decoded | null): string {
+  if (decoded === null) return "nothing";
+  if (decoded.kind === "counter") return JSON.stringify([decoded.counter.sum, ...decoded.counter.receipts]);
+  if (decoded.kind === "session") {
+    const { record } = decoded;
+    return record.state === "dead" ? `dead, says ${record.by}` : `beat ${record.beat}`;
+  }
+  const { fence, holders, waiters } = decoded.roster;
+  const held = holders.map((holder) => `${nameOf(holder)}#${holder.fence}`);
+  return `${fence} held by [${held.join(" ")}], awaited by [${waiters.map(nameOf).join(" ")}]`;
+}
+
+function nameOf({ session, ticket }: { readonly session: string; readonly ticket: number }): string {
+  return `${session.replace(/-+$/, "")}/${ticket}`;
+}
