@@ -1,17 +1,8 @@
 import { type LeaseholdError, OutcomeUnknownError } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
 import type { Session } from "../sessions/session.ts";
-import {
-  type Entrant,
-  evict,
-  type Holder,
-  hasRoom,
-  isFull,
-  join,
-  leave,
-  type Roster,
-  standing,
-} from "./roster.ts";
+import type { Healing } from "./lookout.ts";
+import { type Entrant, type Holder, hasRoom, isFull, join, leave, type Roster, standing } from "./roster.ts";
 import { type RosterChange, WithdrawnError } from "./roster-change.ts";
 import type { RosterDriver } from "./roster-driver.ts";
 import type { RosterView } from "./roster-view.ts";
@@ -20,8 +11,8 @@ import type { RosterView } from "./roster-view.ts";
 export interface JoinOptions {
   /** Join only where it is admitted at once; else change nothing. */
   readonly onlyIfRoom?: boolean;
-  /** Dead sessions to evict in the same write. */
-  readonly evicting?: readonly string[];
+  /** Takes out, in the same write, whom nobody stands behind any more. */
+  readonly heal?: Healing | undefined;
   /** As in a roster change: asked before each attempt, told of each failure. */
   isWanted(failure?: LeaseholdError): boolean;
 }
@@ -46,7 +37,7 @@ export class Entry implements RosterChange {
     this.#session = session;
     const { weight, metadata } = wish;
     const { id, ttlMs } = session;
-    const ticket = session.nextTicket();
+    const ticket = session.takeTicket();
     this.entrant =
       metadata === undefined
         ? { session: id, ticket, ttlMs, weight }
@@ -88,19 +79,21 @@ export class Entry implements RosterChange {
    * Also after a refusal: the session lives on, so nobody else would ever take it out.
    */
   async #leave(isWanted: (failure?: LeaseholdError) => boolean): Promise<void> {
-    if (!this.#mayStand) return;
-    await this.#driver.insist({ apply: (roster) => leave(roster, this.entrant), isWanted });
-    this.#mayStand = false;
+    if (this.#mayStand) {
+      await this.#driver.insist({ apply: (roster) => leave(roster, this.entrant), isWanted });
+      this.#mayStand = false;
+    }
+    this.#session.endTicket(this.entrant.ticket);
   }
 
   /** The join, as a change. */
   apply(roster: Roster): Roster {
-    const healed = this.#options.evicting?.reduce(evict, roster) ?? roster;
+    const healed = this.#options.heal?.(roster) ?? roster;
     return this.#mayJoin(healed) ? join(healed, this.entrant) : healed;
   }
 
   isSettledIn(roster: Roster): boolean {
-    if (this.#options.evicting?.length) return false;
+    if (this.#options.heal !== undefined) return false;
     return standing(roster, this.entrant).place !== "absent" || !this.#mayJoin(roster);
   }
 

@@ -1,14 +1,18 @@
 import type { Runtime } from "../core/runtime.ts";
 import type { SessionObserver } from "../sessions/session-observer.ts";
-import type { Entrant } from "./roster.ts";
+import { isOver } from "../sessions/ticket-book.ts";
+import { type Entrant, evict, leave, type Roster } from "./roster.ts";
 import type { RosterDriver } from "./roster-driver.ts";
 import type { RosterView } from "./roster-view.ts";
+
+/** Takes out whom nobody stands behind any more. Safe to apply to any later roster too. */
+export type Healing = (roster: Roster) => Roster;
 
 /** What a look at the store showed. */
 export interface Sighting {
   readonly view: RosterView;
-  /** Sessions whose death was decided: their entrants may be evicted. */
-  readonly dead: readonly string[];
+  /** Left out if there is nobody to take out. */
+  readonly heal?: Healing;
   /** When to look at the same entrants again. */
   readonly nextLookMs: number;
 }
@@ -46,15 +50,25 @@ export async function lookOut(
   const sessions = [...ttls.keys()];
   const sentAtMs = runtime.monotonicMs();
   const { view, others } = await driver.read(sessions.map((session) => observer.keyOf(session)));
-  const dead: string[] = [];
+  const healings: Healing[] = [];
   let nextLookMs = Number.POSITIVE_INFINITY;
   for (const [index, session] of sessions.entries()) {
     const verdict = observer.note(session, others[index] ?? null, sentAtMs, ttls.get(session) ?? 0);
-    if (verdict.state === "dead") dead.push(session);
-    else if (verdict.untilDeathMs > 0) {
-      nextLookMs = Math.min(nextLookMs, Math.ceil(verdict.untilDeathMs), lookEveryTtls * verdict.ttlMs);
-    } else if (await observer.declareDead(session, self)) dead.push(session);
-    else nextLookMs = Math.min(nextLookMs, lookEveryTtls * verdict.ttlMs);
+    const bury = (roster: Roster): Roster => evict(roster, session);
+    if (verdict.state === "dead") {
+      healings.push(bury);
+      continue;
+    }
+    const { tickets, untilDeathMs, ttlMs } = verdict;
+    // The record was rolled back to a state that its session has left long ago.
+    const leftovers = entrants.filter(
+      (it) => it.session === session && tickets && isOver(tickets, it.ticket),
+    );
+    healings.push(...leftovers.map((entrant) => (roster: Roster) => leave(roster, entrant)));
+    if (untilDeathMs > 0) nextLookMs = Math.min(nextLookMs, Math.ceil(untilDeathMs), lookEveryTtls * ttlMs);
+    else if (await observer.declareDead(session, self)) healings.push(bury);
+    else nextLookMs = Math.min(nextLookMs, lookEveryTtls * ttlMs);
   }
-  return { view, dead, nextLookMs };
+  if (healings.length === 0) return { view, nextLookMs };
+  return { view, nextLookMs, heal: (roster) => healings.reduce((healed, heal) => heal(healed), roster) };
 }

@@ -7,7 +7,7 @@ import type { SessionPool } from "../sessions/session-pool.ts";
 import { type AcquireRequest, Acquisition } from "./acquisition.ts";
 import { Entry } from "./entry.ts";
 import { type GrantKeeper, HeldGrant } from "./grant.ts";
-import { type LookoutContext, lookOut } from "./lookout.ts";
+import { type Healing, type LookoutContext, lookOut } from "./lookout.ts";
 import { type Holder, hasRoom, leave, type Roster, standing } from "./roster.ts";
 import { failureBackoff, isTransient } from "./roster-change.ts";
 import { RosterDriver, type RosterListener, type RosterTarget } from "./roster-driver.ts";
@@ -200,18 +200,18 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     const { weight, ttlMs } = acquisition.request;
     const { known } = this.#driver;
     let view = known ?? (await this.#driver.read()).view;
-    let evicting: readonly string[] = [];
+    let heal: Healing | undefined;
     if (!hasRoom(view.roster, weight) && (known !== undefined || this.#context.mayBeForgotten)) {
       const { holders, waiters } = view.roster;
-      ({ view, dead: evicting } = await lookOut(this.#context, this.#driver, holders, waiters));
+      ({ view, heal } = await lookOut(this.#context, this.#driver, holders, waiters));
     }
-    if (evicting.length === 0 && !hasRoom(view.roster, weight)) return null;
+    if (heal === undefined && !hasRoom(view.roster, weight)) return null;
     const session = await this.#context.sessions.get(ttlMs);
     const entry = new Entry(this.#driver, session, acquisition.request);
     let isDelivered = false;
     try {
       const isWanted = (failure?: Error): boolean => failure === undefined && acquisition.isOpen;
-      const joined = await entry.join({ onlyIfRoom: true, evicting, isWanted });
+      const joined = await entry.join({ onlyIfRoom: true, heal, isWanted });
       const holder = entry.holderIn(joined);
       isDelivered = holder !== undefined && this.#deliver(acquisition, session, holder);
       return isDelivered ? acquisition.answer : null;
@@ -255,6 +255,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     this.#advance();
     try {
       await leaving;
+      session.endTicket(holder.ticket);
     } catch (error) {
       if (session.lost !== undefined) throw session.lost;
       // Refused, and the session lives on: nobody else would ever take it out.

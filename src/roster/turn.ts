@@ -4,7 +4,7 @@ import type { Session } from "../sessions/session.ts";
 import type { Acquisition } from "./acquisition.ts";
 import type { Entry } from "./entry.ts";
 import { type LookoutContext, lookEveryTtls, lookOut } from "./lookout.ts";
-import { ahead, type Entrant, evict, type Holder, predecessors, type Roster, standing } from "./roster.ts";
+import { ahead, type Entrant, type Holder, predecessors, type Roster, standing } from "./roster.ts";
 import { isTransient, WithdrawnError } from "./roster-change.ts";
 import type { RosterDriver } from "./roster-driver.ts";
 import type { RosterView } from "./roster-view.ts";
@@ -152,13 +152,9 @@ export class Turn {
     const { driver, runtime } = this.#context;
     if (runtime.monotonicMs() < this.#lookAtMs) return (await driver.read()).view;
     this.#lookIn(lookEveryTtls * this.#watchedTtlMs());
-    const { view, dead, nextLookMs } = await lookOut(this.#context, driver, this.#watched, this.#further);
+    const { view, heal, nextLookMs } = await lookOut(this.#context, driver, this.#watched, this.#further);
     if (Number.isFinite(nextLookMs)) this.#lookIn(nextLookMs);
-    if (dead.length === 0) return view;
-    return driver.submit({
-      apply: (roster) => dead.reduce(evict, roster),
-      isWanted: () => this.#isWanted(),
-    });
+    return heal === undefined ? view : driver.submit({ apply: heal, isWanted: () => this.#isWanted() });
   }
 
   async #rejoin(): Promise<RosterView | undefined> {

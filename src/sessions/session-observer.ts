@@ -2,6 +2,7 @@ import type { Backend, StoredRecord } from "../core/backend.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { type Observation, observe, untilDeathMs } from "./observation.ts";
 import { decodeSession, encodeSession, sessionKey, tombstoneTtlMs } from "./session-record.ts";
+import type { TicketClaim } from "./ticket-book.ts";
 
 /** Where an observer gets everything it needs. */
 export interface ObserverContext {
@@ -16,7 +17,13 @@ export interface ObserverContext {
 export type Verdict =
   | { readonly state: "dead" }
   /** It may be declared dead in `untilDeathMs`, if it stands still until then. */
-  | { readonly state: "watched"; readonly untilDeathMs: number; readonly ttlMs: number };
+  | {
+      readonly state: "watched";
+      readonly untilDeathMs: number;
+      readonly ttlMs: number;
+      /** What its record says about its tickets, if there is one. */
+      readonly tickets: TicketClaim | undefined;
+    };
 
 /** Foreign sessions that are remembered; the one not seen for longest is forgotten first. */
 const observationsMax = 4_096;
@@ -61,6 +68,7 @@ export class SessionObserver {
       state: "watched",
       untilDeathMs: untilDeathMs(observation, driftTolerance),
       ttlMs: observation.ttlMs,
+      tickets: decoded?.tickets,
     };
   }
 

@@ -1,6 +1,7 @@
 import { CorruptRecordError } from "../core/errors.ts";
 import { decodeJson, encodeJson } from "../core/json.ts";
 import { recordKey } from "../core/names.ts";
+import type { TicketClaim } from "./ticket-book.ts";
 
 /** Who a session belongs to, for people who look at it. */
 export interface ClientDescription {
@@ -17,6 +18,8 @@ export interface LiveSession {
   /** Wall clock of the holder at this beat. A hint for people; decides nothing. */
   readonly beatAtMs: number;
   readonly client: ClientDescription;
+  /** Which of its tickets are over: what stands in a roster under one of those, anybody may take out. */
+  readonly tickets: TicketClaim;
 }
 
 /** The tombstone of a session that somebody declared dead. Its client can never renew it again. */
@@ -57,15 +60,21 @@ export function encodeSession(record: SessionRecord): Uint8Array {
 export function decodeSession(key: string, value: Uint8Array): SessionRecord {
   const record = decodeJson(key, value) as Partial<Fields> | null;
   if (record?.format === format) {
-    const { state, ttlMs, beat, beatAtMs, client, by, atMs } = record as Fields;
+    const { state, ttlMs, beat, beatAtMs, client, tickets, by, atMs } = record as Fields;
     if (state === "dead" && typeof by === "string" && Number.isFinite(atMs)) return { state, by, atMs };
     const isLive = state === "live" && Number.isFinite(ttlMs) && ttlMs > 0 && Number.isSafeInteger(beat);
-    if (isLive && Number.isFinite(beatAtMs) && typeof client?.host === "string") {
-      return { state, ttlMs, beat, beatAtMs, client };
+    if (isLive && Number.isFinite(beatAtMs) && typeof client?.host === "string" && isClaim(tickets)) {
+      return { state, ttlMs, beat, beatAtMs, client, tickets };
     }
   }
   throw new CorruptRecordError(
     `the record under key ${key} is not a session of the format ${format}. Something else wrote to this key, or a ` +
       "newer leasehold did. Nothing was changed; use another namespace, or upgrade",
+  );
+}
+
+function isClaim(value: Partial<TicketClaim> | undefined): boolean {
+  return (
+    Number.isSafeInteger(value?.next) && Array.isArray(value?.open) && value.open.every(Number.isSafeInteger)
   );
 }

@@ -11,6 +11,7 @@ import {
   liveRecordTtlMs,
   sessionKey,
 } from "./session-record.ts";
+import { TicketBook } from "./ticket-book.ts";
 
 /** Where a session gets everything it needs. */
 export interface SessionContext {
@@ -34,6 +35,8 @@ const beatsPerTtl = 3;
 const attemptsPerTtl = 6;
 /** A session is uncertain when a heartbeat that was due has not been confirmed for the time of one attempt. */
 const uncertainAfterTtls = 1 / beatsPerTtl + 1 / attemptsPerTtl;
+/** Heartbeats that may still be on their way when a session ends, and come between its delete and the record. */
+const deletesMax = attemptsPerTtl;
 /** Attempts whose outcome is remembered: about as many as fit into a TTL. A forgotten one cannot renew. */
 const doubtfulBeatsMax = 64;
 
@@ -51,12 +54,12 @@ export class Session {
   readonly #wakeListeners = new Map<string, () => void>();
   /** Beats that were sent and not yet known to be applied, with the moment before each was sent. */
   readonly #doubtful = new Map<number, Instant>();
+  readonly #tickets = new TicketBook();
   #version: Version | null = null;
   #renewedBeat = 0;
   #renewedAt: Instant;
   #beat = 0;
   #failures = 0;
-  #tickets = 0;
   #lost: LeaseLostError | undefined;
   #lastFailure: unknown;
   #cancelBeat: CancelTimer = () => {};
@@ -107,10 +110,14 @@ export class Session {
     return this.#lost !== undefined ? 0 : Math.max(0, this.ttlMs - this.#quickElapsedMs());
   }
 
-  /** A ticket that this session never used. */
-  nextTicket(): number {
-    this.#tickets += 1;
-    return this.#tickets;
+  /** A ticket that this session never used, for one attempt to enter a roster. */
+  takeTicket(): number {
+    return this.#tickets.take();
+  }
+
+  /** Nothing of the attempt is left anywhere; the next heartbeat tells everybody. */
+  endTicket(ticket: number): void {
+    this.#tickets.end(ticket);
   }
 
   /** Tells `listener` once when the session is lost; now, if it is lost already. */
@@ -149,15 +156,17 @@ export class Session {
   async close(): Promise<void> {
     if (this.#lost !== undefined) return;
     this.#lose("its coordinator was closed");
-    if (this.#version === null) return;
     const { backend } = this.#context;
     const key = this.#key;
-    const result = await backend.commit([{ kind: "delete", key, expect: this.#version }]);
-    if (result.committed) return;
-    // A heartbeat came first whose answer was still on its way. A tombstone stays.
-    const [record] = await backend.get([key]);
-    if (record == null || decodeSession(key, record.value).state === "dead") return;
-    await backend.commit([{ kind: "delete", key, expect: record.version }]);
+    let expect = this.#version;
+    for (let attempt = 0; attempt < deletesMax && expect !== null; attempt += 1) {
+      const result = await backend.commit([{ kind: "delete", key, expect }]);
+      if (result.committed) return;
+      // A heartbeat came first whose answer was still on its way. A tombstone stays.
+      const [record] = await backend.get([key]);
+      const isLive = record != null && decodeSession(key, record.value).state === "live";
+      expect = isLive ? record.version : null;
+    }
   }
 
   #renewal(expect: Version | null): Operation {
@@ -173,6 +182,7 @@ export class Session {
       beat: this.#beat,
       beatAtMs: this.#context.runtime.wallMs(),
       client: this.#context.client,
+      tickets: this.#tickets.claim(),
     });
     return { kind: "put", key: this.#key, value, expect, ttlMs: liveRecordTtlMs(this.ttlMs) };
   }

@@ -5,6 +5,7 @@ import { CorruptRecordError } from "../../src/core/errors.ts";
 import type { Roster } from "../../src/roster/roster.ts";
 import { decodeRoster, encodeRoster } from "../../src/roster/roster-record.ts";
 import { decodeSession, encodeSession, type SessionRecord } from "../../src/sessions/session-record.ts";
+import { isOver } from "../../src/sessions/ticket-book.ts";
 
 const count = fc.maxSafeNat();
 const text = fc.string({ unit: "grapheme" });
@@ -25,6 +26,7 @@ const sessionRecord: fc.Arbitrary<SessionRecord> = fc.oneof(
     state: fc.constant("live" as const),
     ...{ ttlMs: ttl, beat: count, beatAtMs: fc.integer() },
     client: fc.record({ host: text, pid: count }),
+    tickets: fc.record({ next: count, open: fc.array(count, { maxLength: 4 }) }),
   }),
   fc.record({ state: fc.constant("dead" as const), by: text, atMs: fc.integer() }),
 );
@@ -120,7 +122,8 @@ describe("a session's record", () => {
 
   test("that was damaged is refused, or has everything that people and observers need", () => {
     const client = { host: "h", pid: 1 };
-    const live = encodeSession({ state: "live", ttlMs: 100, beat: 1, beatAtMs: 5, client });
+    const tickets = { next: 3, open: [2] };
+    const live = encodeSession({ state: "live", ttlMs: 100, beat: 1, beatAtMs: 5, client, tickets });
     fc.assert(
       fc.property(damaged(live), (value) => {
         const read = throwsOnlyCorrupt(decodeSession, value) as SessionRecord | undefined;
@@ -128,6 +131,7 @@ describe("a session's record", () => {
         expect(read.ttlMs).toBeGreaterThan(0);
         expect(Number.isFinite(read.beatAtMs)).toBe(true);
         expect(typeof read.client.host).toBe("string");
+        expect(isOver(read.tickets, 1)).toBeTypeOf("boolean");
       }),
     );
   });

@@ -18,7 +18,7 @@ export function strike(world: World, accident: Accident): void {
 type Begin = (world: World, machine: Machine, accident: Accident) => (() => void) | undefined;
 
 const beginnings: Readonly<Record<Exclude<AccidentKind, Condition>, Begin>> = {
-  stop: (world, machine, { place }) => stop(world, machine, place),
+  stop: (world, machine, { place }) => stop(world, machine, place, "resumed"),
   crash(_world, machine) {
     crash(machine);
     return undefined;
@@ -51,7 +51,7 @@ const beginnings: Readonly<Record<Exclude<AccidentKind, Condition>, Begin>> = {
   "machine sleep"(world, machine, { place }) {
     const { clock } = machine;
     clock.fallAsleep();
-    const resume = stop(world, machine, place);
+    const resume = stop(world, machine, place, "woken");
     return () => {
       clock.wakeUp();
       resume?.();
@@ -66,9 +66,9 @@ const beginnings: Readonly<Record<Exclude<AccidentKind, Condition>, Begin>> = {
     world.store.rollBack(nowMs - durationMs, nowMs, () => true);
     return undefined;
   },
-  "rollback of one record"(world, _machine, { durationMs }) {
+  "rollback of some records"(world, _machine, { place, durationMs }) {
     const { nowMs } = world.time;
-    world.store.rollBack(nowMs - durationMs, nowMs, (key) => !key.includes(".session."));
+    world.store.rollBack(nowMs - durationMs, nowMs, (key) => world.choices.likely(`${place}.${key}`, 0.5));
     return undefined;
   },
 };
@@ -84,7 +84,12 @@ function isCondition(kind: AccidentKind): kind is Condition {
   return (conditions as readonly string[]).includes(kind);
 }
 
-function stop(world: World, machine: Machine, place: string): (() => void) | undefined {
+function stop(
+  world: World,
+  machine: Machine,
+  place: string,
+  after: "resumed" | "woken",
+): (() => void) | undefined {
   const { process } = machine.client;
   if (process.isCrashed) return undefined;
   process.stop();
@@ -92,7 +97,7 @@ function stop(world: World, machine: Machine, place: string): (() => void) | und
   const first = world.choices.likely(`${place}.timers first`, 0.5) ? "timer" : "answer";
   return () => {
     process.resume(first);
-    if (process.isRunning) world.record(process, { what: "process", state: "resumed" });
+    if (process.isRunning) world.record(process, { what: "process", state: after });
   };
 }
 

@@ -53,7 +53,7 @@ export type Happening =
   /** A process began, or ended. */
   | {
       readonly what: "process";
-      readonly state: "started" | "crashed" | "closing" | "closed" | "stopped" | "resumed";
+      readonly state: "started" | "crashed" | "closing" | "closed" | "stopped" | "resumed" | "woken";
     }
   /** Something out of the ordinary was done to the world. */
   | { readonly what: "accident"; readonly kind: string; readonly place: string }

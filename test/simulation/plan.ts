@@ -17,13 +17,13 @@ export const accidentKinds = [
   "slow network",
   "wipe",
   "rollback",
-  "rollback of one record",
+  "rollback of some records",
 ] as const;
 
 export type AccidentKind = (typeof accidentKinds)[number];
 
 /** Accidents after which nothing but the fences is promised, or which concern the store as a whole: rarer. */
-const disasters: readonly AccidentKind[] = ["wipe", "rollback", "rollback of one record"];
+const disasters: readonly AccidentKind[] = ["wipe", "rollback", "rollback of some records"];
 
 /** What can happen to a single request, or hint. */
 export const mishapKinds = [
@@ -103,14 +103,16 @@ export function drawPlan(choices: Choices): Plan {
     };
   });
   const lowMs = choices.magnitude("latency", 0.2, 0.01 * ttlMaxMs);
+  const highMs = lowMs * choices.between("jitter", 1.1, 8);
   return {
     ...{ seed: choices.seed, clients, ttlMaxMs, chaosMs, isDriftTolerated, areWallClocksRight },
     names: choices.likely("two names", 0.15) ? ["job", "other"] : ["job"],
     capabilities: drawCapabilities(choices),
     conflictsTellCurrent: choices.likely("conflicts tell current", 0.6),
     hintsTellRecord: choices.likely("hints tell record", 0.7),
-    timeoutMs: choices.between("timeout", 0.1, 0.8) * ttlMaxMs,
-    latencyMs: [lowMs, lowMs * choices.between("jitter", 1.1, 8)],
+    // Whoever waits for less than a round trip takes never gets an answer.
+    timeoutMs: Math.max(2.5 * highMs, choices.between("timeout", 0.1, 0.8) * ttlMaxMs),
+    latencyMs: [lowMs, highMs],
     mishapRates: drawMishapRates(choices),
     accidents: drawAccidents(choices, { clientCount, ttlMaxMs, chaosMs }),
   };

@@ -11,7 +11,8 @@ export interface ClockError {
   readonly isWallKeptRight: boolean;
 }
 
-const wallEpochMs = Date.UTC(2026, 0, 1);
+/** What right wall clocks show when a world begins. */
+export const wallEpochMs = Date.UTC(2026, 0, 1);
 
 /** The clocks of one machine. They outlive its processes. */
 export class MachineClock {

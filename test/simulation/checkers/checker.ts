@@ -23,7 +23,8 @@ export interface RosterStep {
   readonly after: Roster;
 }
 
-const nobody: Roster = { fence: 0, capacity: 1, holders: [], waiters: [] };
+/** What stands in a record that is not there. */
+export const nobody: Roster = { fence: 0, capacity: 1, holders: [], waiters: [] };
 
 /** The commits to rosters among events, in order. */
 export function* rosterSteps(events: readonly HistoryEvent[]): Generator<RosterStep> {

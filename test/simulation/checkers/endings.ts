@@ -1,5 +1,5 @@
 import type { History, Snapshot } from "../history.ts";
-import { type Checker, idOf, ownersOf } from "./checker.ts";
+import { type Checker, firstDisasterMs, idOf, ownersOf } from "./checker.ts";
 
 /** After the faults stop everybody who lives gets what it asked for, within a stated number of TTLs. */
 export const everybodyMakesProgress: Checker = {
@@ -101,12 +101,16 @@ function entrantsIn(snapshot: Snapshot, concerns: (session: string) => boolean, 
 
 /** Who closes in peace takes its session with it. One that was lost before is left to the store's collection. */
 function sessionsLeft(history: History, owners: ReadonlyMap<string, string>): string[] {
+  if (firstDisasterMs(history) < Number.POSITIVE_INFINITY) return [];
   const calmMs = history.events.find((event) => event.what === "calm")?.atMs ?? 0;
   const closedInPeace = new Set<string>();
-  const beating = new Set<string>();
+  /** How many heartbeats each session sent in peace: after the second one it lives. */
+  const beats = new Map<string, number>();
   const closing = new Map<string, number>();
   for (const event of history.events) {
-    if (event.what === "beat sent" && event.atMs > calmMs) beating.add(event.session);
+    if (event.what === "beat sent" && event.atMs > calmMs) {
+      beats.set(event.session, (beats.get(event.session) ?? 0) + 1);
+    }
     if (event.what !== "process") continue;
     if (event.state === "closing") closing.set(event.by, event.atMs);
     if (event.state === "closed" && (closing.get(event.by) ?? 0) > calmMs) closedInPeace.add(event.by);
@@ -114,7 +118,7 @@ function sessionsLeft(history: History, owners: ReadonlyMap<string, string>): st
   return [...history.final.values()].flatMap((found) =>
     found.kind === "session" &&
     found.record.state === "live" &&
-    beating.has(found.session) &&
+    (beats.get(found.session) ?? 0) >= 2 &&
     closedInPeace.has(owners.get(found.session) ?? "")
       ? [`the record of session ${found.session} stayed`]
       : [],

@@ -26,7 +26,10 @@ export const holdersActInTurn: Checker = {
   },
 };
 
-/** Nobody is granted what a process that runs still believes to hold. */
+/**
+ * Nobody is granted what a process that runs still believes to hold. One whose machine slept runs again with its first
+ * question: no timer can tell it earlier.
+ */
 export const sectionsDoNotOverlap: Checker = {
   name: "critical sections do not overlap",
   check(history) {
@@ -41,6 +44,7 @@ export const sectionsDoNotOverlap: Checker = {
         if (event.state === "stopped" || event.state === "crashed") halted.add(event.by);
         if (event.state === "resumed") halted.delete(event.by);
       }
+      if (event.what === "acted" || event.what === "lost") halted.delete(event.by);
       if (event.what === "finished") open.delete(event.call);
       if (event.what !== "granted") continue;
       for (const [call, other] of open) {

@@ -67,7 +67,8 @@ export const lossIsToldInTime: Checker = {
     const newest = new Map<string, Beat>();
     const wokeAt = new Map<string, number>();
     for (const event of history.events) {
-      if (event.what === "process" && event.state === "resumed") wokeAt.set(event.by, event.localMs);
+      if (event.what === "process" && (event.state === "resumed" || event.state === "woken"))
+        wokeAt.set(event.by, event.localMs);
       if (event.what === "beat sent") {
         const { session, beat, ttlMs, atMs: sentAtMs, localMs: sentLocalMs, by } = event;
         sent.set(`${session}/${beat}`, { sentAtMs, sentLocalMs, ttlMs, by });
