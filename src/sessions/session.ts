@@ -3,6 +3,7 @@ import { backoffMs } from "../core/backoff.ts";
 import { LeaseLostError, UnavailableError } from "../core/errors.ts";
 import { invariant } from "../core/invariant.ts";
 import type { CancelTimer, Runtime } from "../core/runtime.ts";
+import { findOwnRecord, OlderStateError } from "./find-own-record.ts";
 import { elapsedMs, type Instant, instant, quickElapsedMs } from "./lease-clock.ts";
 import {
   type ClientDescription,
@@ -207,9 +208,10 @@ export class Session {
     const { backend } = this.#context;
     const result = await backend.commit([operation], { urgent: true });
     if (result.committed) return this.#renewed(beat, result.versions[0] ?? null);
-    let current = result.conflicts[0]?.current;
-    if (current === undefined) [current] = await backend.get([this.#key], { urgent: true });
-    this.#resolveConflict(current ?? null);
+    // It was closed meanwhile, and its record is gone for a reason.
+    if (this.#lost !== undefined) return;
+    const [conflict] = result.conflicts;
+    this.#resolveConflict(conflict?.current ?? (await findOwnRecord(this.#context, this.id, conflict)));
   }
 
   /** Only this client renews the record, so a conflict is a beat of its own whose answer was lost, or the end. */
@@ -218,7 +220,7 @@ export class Session {
     if (current === null || record === undefined) this.#lose("its record vanished from the store");
     else if (record.state === "dead") this.#lose(`session ${record.by} declared it dead`);
     else if (this.#doubtful.has(record.beat)) this.#renewed(record.beat, current.version);
-    else throw new UnavailableError("a heartbeat met a conflict, but the store answered with an older state");
+    else throw new OlderStateError();
   }
 
   #renewed(beat: number, version: Version | null): void {

@@ -81,9 +81,10 @@ export class Client {
     name: string,
     how: "acquire" | "try",
     request: (lock: Lock) => Promise<Grant | null>,
+    waitMs = Number.POSITIVE_INFINITY,
   ): Promise<TrackedGrant | undefined> {
     const call = this.nextCall();
-    this.record({ what: "asked", call, name, how });
+    this.record({ what: "asked", call, name, how, waitMs });
     try {
       const grant = await request(this.coordinator.lock(name));
       if (grant !== null) return new TrackedGrant(this, call, grant);

@@ -26,7 +26,14 @@ export type Happening =
       readonly changes: readonly DecodedChange[];
     }
   /** A client asked for a lock. */
-  | { readonly what: "asked"; readonly call: number; readonly name: string; readonly how: "acquire" | "try" }
+  | {
+      readonly what: "asked";
+      readonly call: number;
+      readonly name: string;
+      readonly how: "acquire" | "try";
+      /** How long at most, on its own clock. */
+      readonly waitMs: number;
+    }
   | { readonly what: "granted"; readonly call: number; readonly name: string; readonly fence: number }
   /** A try that found it held, or an acquire that was given up. */
   | { readonly what: "not granted"; readonly call: number; readonly name: string; readonly code: string }
@@ -62,6 +69,7 @@ export type Happening =
   /** What really came of it, told right after the store event that it is about. */
   | { readonly what: "noticed"; readonly kind: "stale read" | "unanswered write" }
   /** A heartbeat, or the opening of a session, left its process. */
+  | { readonly what: "beat answered"; readonly session: string; readonly beat: number }
   | { readonly what: "beat sent"; readonly session: string; readonly beat: number; readonly ttlMs: number }
   /** From here on everything works. */
   | { readonly what: "calm" }

@@ -1,3 +1,4 @@
+import type { CommitResult, Operation, StoredRecord } from "../../src/core/backend.ts";
 import type { Choices } from "../../src/testing/simulation/choices.ts";
 import type { Fate, Network, SimulatedRequest } from "../../src/testing/simulation/simulated-link.ts";
 import type { SimulatedProcess } from "../../src/testing/simulation/simulated-process.ts";
@@ -72,6 +73,15 @@ export class DrawnNetwork implements Network {
     return delaysMs;
   }
 
+  answered(by: SimulatedProcess, operations: readonly Operation[], result: CommitResult): void {
+    for (const [index, operation] of operations.entries()) {
+      const current = result.committed ? putBy(operation) : result.conflicts[index]?.current;
+      const decoded = decode(current ?? null);
+      if (decoded?.kind !== "session" || decoded.record.state !== "live") continue;
+      this.#record(by, { what: "beat answered", session: decoded.session, beat: decoded.record.beat });
+    }
+  }
+
   notice(by: SimulatedProcess, kind: "stale read" | "unanswered write"): void {
     this.#record(by, { what: "noticed", kind });
   }
@@ -106,13 +116,17 @@ export class DrawnNetwork implements Network {
     return false;
   }
 
-  #tellBeats(by: SimulatedProcess, operations: NonNullable<SimulatedRequest["operations"]>): void {
+  #tellBeats(by: SimulatedProcess, operations: readonly Operation[]): void {
     for (const operation of operations) {
-      if (operation.kind !== "put") continue;
-      const decoded = decode({ key: operation.key, value: operation.value, version: "" });
+      const decoded = decode(putBy(operation));
       if (decoded?.kind !== "session" || decoded.record.state !== "live") continue;
       const { beat, ttlMs } = decoded.record;
       this.#record(by, { what: "beat sent", session: decoded.session, beat, ttlMs });
     }
   }
+}
+
+/** The record that an operation makes. */
+function putBy(operation: Operation): StoredRecord | null {
+  return operation.kind === "put" ? { key: operation.key, value: operation.value, version: "" } : null;
 }

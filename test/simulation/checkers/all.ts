@@ -8,8 +8,19 @@ import {
 } from "./endings.ts";
 import { holdersActInTurn, sectionsDoNotOverlap } from "./exclusion.ts";
 import { fencesRise, grantsHaveFencesOfTheirOwn, resourceIsSafe } from "./fences.ts";
-import { callersAreServedInOrder, firstComeFirstServed, othersAreLeftAlone } from "./queue.ts";
-import { lossIsToldInTime, nobodyIsBuriedAlive } from "./sessions.ts";
+import { countersAreLinearizable, locksAreLinearizable } from "./linearizability.ts";
+import {
+  callersAreServedInOrder,
+  firstComeFirstServed,
+  othersAreLeftAlone,
+  whoWaitsIsAnsweredInTime,
+} from "./queue.ts";
+import {
+  lossIsToldInTime,
+  nobodyIsBuriedAlive,
+  noLeaseIsLostWithoutReason,
+  theDeadStayDead,
+} from "./sessions.ts";
 
 /** Everything that is looked for in a history. */
 export const checkers: readonly Checker[] = [
@@ -18,14 +29,19 @@ export const checkers: readonly Checker[] = [
   resourceIsSafe,
   holdersActInTurn,
   sectionsDoNotOverlap,
+  locksAreLinearizable,
   nobodyIsBuriedAlive,
+  theDeadStayDead,
   lossIsToldInTime,
+  noLeaseIsLostWithoutReason,
   firstComeFirstServed,
   callersAreServedInOrder,
+  whoWaitsIsAnsweredInTime,
   othersAreLeftAlone,
   everybodyMakesProgress,
   nothingIsUncaught,
   releasesTellTheTruth,
   nothingIsLeftBehind,
   addsCountOnce,
+  countersAreLinearizable,
 ];

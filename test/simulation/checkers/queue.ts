@@ -51,6 +51,31 @@ export const callersAreServedInOrder: Checker = {
   },
 };
 
+/** Timers of real processes are no finer than this. */
+const timerStepMs = 1.01;
+
+/** Who waits for so long at most has an answer by then, whatever becomes of the store. */
+export const whoWaitsIsAnsweredInTime: Checker = {
+  name: "who waits is answered in time",
+  check(history) {
+    const violations: string[] = [];
+    const limits = new Map<number, number>();
+    const wentOnAt = new Map<string, number>();
+    for (const event of history.events) {
+      if (event.what === "process") wentOnAt.set(event.by, event.localMs);
+      if (event.what === "asked") limits.set(event.call, event.localMs + event.waitMs);
+      if (event.what !== "granted" && event.what !== "not granted") continue;
+      const limitMs = Math.max(limits.get(event.call) ?? 0, wentOnAt.get(event.by) ?? 0) + timerStepMs;
+      if (event.localMs > limitMs) {
+        violations.push(
+          `${event.by} was answered call ${event.call} at ${event.localMs} of its clock; the limit was ${limitMs}`,
+        );
+      }
+    }
+    return violations;
+  },
+};
+
 /** Whoever commits takes out only its own entrants, and those of sessions that are dead. */
 export const othersAreLeftAlone: Checker = {
   name: "only one's own grants are touched",

@@ -1,17 +1,6 @@
-import type { History } from "../history.ts";
+import type { DecodedChange } from "../history.ts";
 import { type Checker, firstDisasterMs } from "./checker.ts";
-
-interface Beat {
-  readonly sentAtMs: number;
-  readonly sentLocalMs: number;
-  readonly ttlMs: number;
-  readonly by: string;
-}
-
-function rateOf(history: History, process: string): number {
-  const machine = process.split(".")[0];
-  return history.plan.clients.find(({ name }) => name === machine)?.clock.rate ?? 1;
-}
+import { type Beat, Heartbeats } from "./heartbeats.ts";
 
 /** Nobody is declared dead before its TTL has passed since it sent the last heartbeat that arrived, by its own clock. */
 export const nobodyIsBuriedAlive: Checker = {
@@ -20,32 +9,17 @@ export const nobodyIsBuriedAlive: Checker = {
     if (!history.plan.isDriftTolerated) return [];
     const disasterMs = firstDisasterMs(history);
     const violations: string[] = [];
-    const sent = new Map<string, Beat>();
-    const arrived = new Map<string, Beat>();
+    const heartbeats = new Heartbeats(history);
     for (const event of history.events) {
       if (event.atMs >= disasterMs) break;
-      if (event.what === "beat sent") {
-        const { session, beat, ttlMs, atMs: sentAtMs, localMs: sentLocalMs, by } = event;
-        sent.set(`${session}/${beat}`, { sentAtMs, sentLocalMs, ttlMs, by });
-      }
+      heartbeats.see(event);
       if (event.what !== "store") continue;
       for (const { after } of event.changes) {
-        if (after?.kind !== "session") continue;
-        const { session, record } = after;
-        if (record.state === "live") {
-          const beat = sent.get(`${session}/${record.beat}`);
-          if (beat !== undefined) arrived.set(session, beat);
-          continue;
-        }
-        const last = arrived.get(session);
-        if (last === undefined) {
-          violations.push(`${session} was declared dead at ${event.atMs} before it was born`);
-          continue;
-        }
-        const endsAtMs = last.sentAtMs + last.ttlMs / rateOf(history, last.by);
-        if (event.atMs < endsAtMs) {
+        if (after?.kind !== "session" || after.record.state !== "dead") continue;
+        const deadlineMs = heartbeats.arrived.get(after.session)?.deadlineMs ?? Number.POSITIVE_INFINITY;
+        if (event.atMs < deadlineMs) {
           violations.push(
-            `${session} was declared dead by ${event.by} at ${event.atMs}, and could have lived until ${endsAtMs}`,
+            `${after.session} was declared dead by ${event.by} at ${event.atMs}, and could have lived until ${deadlineMs}`,
           );
         }
       }
@@ -54,6 +28,28 @@ export const nobodyIsBuriedAlive: Checker = {
   },
 };
 
+/** A session that was declared dead stays dead: no late heartbeat brings it back. */
+export const theDeadStayDead: Checker = {
+  name: "a session that was declared dead stays dead",
+  check(history) {
+    const disasterMs = firstDisasterMs(history);
+    const violations: string[] = [];
+    for (const event of history.events) {
+      if (event.atMs >= disasterMs) break;
+      if (event.what !== "store") continue;
+      for (const { before, after } of event.changes) {
+        const wasDead = before?.kind === "session" && before.record.state === "dead";
+        if (wasDead && !(after?.kind === "session" && after.record.state === "dead")) {
+          violations.push(`${before.session} was dead, and ${event.by} wrote over it at ${event.atMs}`);
+        }
+      }
+    }
+    return violations;
+  },
+};
+
+/** What a sum of wall clocks and fractions may be off by. */
+const roundingMs = 1e-3;
 /** Timers of real processes are no finer than this. */
 const timerStepMs = 1.01;
 
@@ -62,34 +58,30 @@ export const lossIsToldInTime: Checker = {
   name: "the lost signal comes before the deadline",
   check(history) {
     const violations: string[] = [];
-    const sent = new Map<string, Beat>();
+    const heartbeats = new Heartbeats(history);
     /** The newest heartbeat of each process that reached the store: it cannot know of a later one. */
     const newest = new Map<string, Beat>();
-    const wokeAt = new Map<string, number>();
+    const wentOnAt = new Map<string, number>();
     for (const event of history.events) {
-      if (event.what === "process" && (event.state === "resumed" || event.state === "woken"))
-        wokeAt.set(event.by, event.localMs);
-      if (event.what === "beat sent") {
-        const { session, beat, ttlMs, atMs: sentAtMs, localMs: sentLocalMs, by } = event;
-        sent.set(`${session}/${beat}`, { sentAtMs, sentLocalMs, ttlMs, by });
+      heartbeats.see(event);
+      if (event.what === "process" && (event.state === "resumed" || event.state === "woken")) {
+        wentOnAt.set(event.by, event.localMs);
       }
       if (event.what === "store") {
-        for (const { after } of event.changes) {
-          if (after?.kind !== "session" || after.record.state !== "live") continue;
-          const beat = sent.get(`${after.session}/${after.record.beat}`);
-          if (beat === undefined) continue;
-          const before = newest.get(beat.by);
-          if (before === undefined || beat.sentLocalMs > before.sentLocalMs) newest.set(beat.by, beat);
+        for (const beat of beatsIn(event.changes, heartbeats)) {
+          if (beat.sentLocalMs > (newest.get(beat.by)?.sentLocalMs ?? 0)) newest.set(beat.by, beat);
         }
       }
       if (event.what !== "acted" && event.what !== "lost") continue;
       const beat = newest.get(event.by);
-      const deadlineMs = beat === undefined ? Number.NEGATIVE_INFINITY : beat.sentLocalMs + beat.ttlMs;
+      const deadlineMs = beat === undefined ? 0 : beat.sentLocalMs + beat.ttlMs;
       // Who asks is told at once; the signal by itself comes with a timer, and after a stop as soon as it goes on.
-      const limitMs =
-        event.what === "acted" ? deadlineMs : Math.max(deadlineMs, wokeAt.get(event.by) ?? 0) + timerStepMs;
-      const isLate = event.what === "acted" ? event.localMs >= limitMs : event.localMs > limitMs;
-      if (isLate && !(event.what === "lost" && event.reason !== "LEASE_LOST")) {
+      const signalMs = Math.max(deadlineMs, wentOnAt.get(event.by) ?? 0) + timerStepMs;
+      const isLate =
+        event.what === "acted"
+          ? event.localMs >= deadlineMs
+          : event.localMs > signalMs && event.reason === "LEASE_LOST";
+      if (isLate) {
         violations.push(
           `${event.by} ${event.what} under call ${event.call} at ${event.localMs} of its clock; its lease ended at ${deadlineMs}`,
         );
@@ -98,3 +90,56 @@ export const lossIsToldInTime: Checker = {
     return violations;
   },
 };
+
+/** The heartbeats that a store event brought. */
+function beatsIn(changes: readonly DecodedChange[], heartbeats: Heartbeats): readonly Beat[] {
+  return changes.flatMap(({ after }) => {
+    const beat = after?.kind === "session" ? heartbeats.arrived.get(after.session) : undefined;
+    return beat === undefined ? [] : [beat];
+  });
+}
+
+/** A lease ends early only if the session was declared dead, its record vanished, or the machine's clocks jumped. */
+export const noLeaseIsLostWithoutReason: Checker = {
+  name: "no lease is lost without a reason",
+  check(history) {
+    if (!history.plan.areWallClocksRight || firstDisasterMs(history) < Number.POSITIVE_INFINITY) return [];
+    const violations: string[] = [];
+    const heartbeats = new Heartbeats(history);
+    const answered = new Map<string, Beat>();
+    const dead = new Set<string>();
+    const slept = new Set<string>();
+    for (const event of history.events) {
+      heartbeats.see(event);
+      if (event.what === "store") {
+        for (const { after } of event.changes) {
+          if (after?.kind !== "session" || after.record.state !== "dead") continue;
+          const owner = heartbeats.arrived.get(after.session)?.by;
+          if (owner !== undefined) dead.add(owner);
+        }
+      }
+      if (event.what === "process" && event.state === "woken") slept.add(event.by);
+      if (event.what === "beat answered") {
+        const beat = heartbeats.sent(event.session, event.beat);
+        // An answer that comes after the end renews nothing.
+        const isInTime = event.atMs < endsAtMs(answered.get(event.by));
+        const isNew = answered.get(event.by)?.session !== event.session;
+        if (beat !== undefined && (isInTime || isNew)) answered.set(event.by, beat);
+      }
+      if (event.what !== "lost" || event.reason !== "LEASE_LOST") continue;
+      if (dead.has(event.by) || slept.has(event.by)) continue;
+      const deadlineMs = endsAtMs(answered.get(event.by));
+      if (event.atMs < deadlineMs - roundingMs) {
+        violations.push(
+          `${event.by} lost call ${event.call} at ${event.atMs}, although its heartbeat was answered: ${deadlineMs}`,
+        );
+      }
+    }
+    return violations;
+  },
+};
+
+/** When a lease ends where wall clocks are right: they may run ahead of a slow monotonic clock. */
+function endsAtMs(beat: Beat | undefined): number {
+  return beat === undefined ? 0 : Math.min(beat.deadlineMs, beat.sentAtMs + beat.ttlMs);
+}

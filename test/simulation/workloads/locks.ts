@@ -15,7 +15,8 @@ async function workAndRelease(client: Client, grant: TrackedGrant | undefined, p
 
 async function acquireAndWork(client: Client, place: string, options?: AcquireOptions): Promise<void> {
   const name = client.nameAt(place);
-  const grant = await client.ask(name, "acquire", (lock) => lock.acquire(options));
+  const wait = options?.wait as number | undefined;
+  const grant = await client.ask(name, "acquire", (lock) => lock.acquire(options), wait);
   await workAndRelease(client, grant, place);
 }
 

@@ -1,0 +1,153 @@
+import { type CounterOperation, counterModel } from "../../../src/testing/linearizability/counter-model.ts";
+import {
+  type FencedLockOperation,
+  fencedLockModel,
+} from "../../../src/testing/linearizability/fenced-lock-model.ts";
+import {
+  checkLinearizability,
+  type HistoryEntry,
+  type SequentialModel,
+} from "../../../src/testing/linearizability.ts";
+import type { History } from "../history.ts";
+import { type Checker, firstDisasterMs, rosterSteps } from "./checker.ts";
+import { lastBeats } from "./heartbeats.ts";
+
+const unknown = Number.POSITIVE_INFINITY;
+
+type Entries<Operation> = Map<string, HistoryEntry<Operation>[]>;
+
+/** What callers saw of a lock is explained by one lock with fences, whose leases expire no earlier than promised. */
+export const locksAreLinearizable: Checker = {
+  name: "locks are linearizable",
+  check(history) {
+    if (!history.plan.isDriftTolerated || firstDisasterMs(history) < Number.POSITIVE_INFINITY) return [];
+    return explain(fencedLockModel(), lockEntries(history));
+  },
+};
+
+/** What callers saw of a counter is explained by one counter to which each add was applied at one instant. */
+export const countersAreLinearizable: Checker = {
+  name: "counters are linearizable",
+  check(history) {
+    if (firstDisasterMs(history) < Number.POSITIVE_INFINITY) return [];
+    return explain(counterModel(), counterEntries(history));
+  },
+};
+
+/** Running out of steps is a failure too: nothing is known then. */
+function explain<State, Operation>(
+  model: SequentialModel<State, Operation>,
+  names: Entries<Operation>,
+): readonly string[] {
+  return [...names].flatMap(([name, entries]) => {
+    const found = checkLinearizability(model, entries);
+    if (found.verdict === "linearizable") return [];
+    if (found.verdict === "exhausted") return [`${name}: the search gave up after ${found.steps} steps`];
+    const { blocked, state } = found;
+    return [
+      `${name}: no order explains ${JSON.stringify(blocked)}; the state before is ${JSON.stringify(state)}`,
+    ];
+  });
+}
+
+function lockEntries(history: History): Entries<FencedLockOperation> {
+  const entries: Entries<FencedLockOperation> = new Map();
+  const add = (name: string, operation: FencedLockOperation, calledAt: number, returnedAt: number): void => {
+    const list = entries.get(name) ?? [];
+    list.push({ operation, calledAt, returnedAt });
+    entries.set(name, list);
+  };
+  const asked = new Map<
+    number,
+    { readonly atMs: number; readonly name: string; readonly how: "acquire" | "try" }
+  >();
+  /** Releases that have no answer yet. */
+  const releasing = new Map<
+    number,
+    { readonly name: string; readonly atMs: number; readonly wasLost: boolean }
+  >();
+  const released = new Set<number>();
+  const lost = new Set<number>();
+  const expiries = expiriesOf(history);
+  for (const event of history.events) {
+    if (event.what === "asked") asked.set(event.call, event);
+    // Whoever closes its coordinator releases with it.
+    const isReleasing = event.what === "releasing" || (event.what === "lost" && event.reason === "CLOSED");
+    if (isReleasing && !released.has(event.call)) {
+      const { call, name, atMs } = event;
+      released.add(call);
+      releasing.set(call, { name, atMs, wasLost: lost.has(call) });
+    }
+    if (event.what === "granted") {
+      const { call, name, fence, atMs } = event;
+      const { how, atMs: calledAt } = asked.get(call) ?? { how: "acquire", atMs };
+      asked.delete(call);
+      add(name, { kind: how, grant: `${call}`, fence }, calledAt, atMs);
+      const expiresAt = expiries.get(call);
+      if (expiresAt !== undefined) add(name, { kind: "expire", grant: `${call}` }, expiresAt, unknown);
+    }
+    if (event.what === "not granted" && event.code === "NONE") asked.delete(event.call);
+    if (event.what === "lost" && event.reason === "LEASE_LOST") lost.add(event.call);
+    if (event.what === "released" && releasing.has(event.call)) {
+      const { call, name, atMs, code } = event;
+      const { atMs: calledAt, wasLost } = releasing.get(call) ?? { atMs, wasLost: false };
+      releasing.delete(call);
+      // A lease that ended while its release was on its way may have been released before.
+      const result = code === "OK" ? "released" : wasLost ? "lost" : undefined;
+      const returnedAt = result === undefined ? unknown : atMs;
+      add(name, { kind: "release", grant: `${call}`, result }, calledAt, returnedAt);
+    }
+  }
+  for (const [call, { name, atMs }] of releasing) {
+    add(name, { kind: "release", grant: `${call}`, result: undefined }, atMs, unknown);
+  }
+  // Given up, failed, or cut off by a crash: it may have been granted for a moment, to nobody.
+  for (const [call, { name, how, atMs }] of asked) {
+    add(name, { kind: how, grant: `${call}`, fence: undefined }, atMs, unknown);
+    add(name, { kind: "release", grant: `${call}`, result: undefined }, atMs, unknown);
+  }
+  return entries;
+}
+
+/** The earliest instant at which the lease of each grant that was not given back may have ended. */
+function expiriesOf(history: History): ReadonlyMap<number, number> {
+  const sessions = new Map<string, string>();
+  for (const { name, after } of rosterSteps(history.events)) {
+    for (const { fence, session } of after.holders) sessions.set(`${name}/${fence}`, session);
+  }
+  const open = new Map<number, string>();
+  const expiries = new Map<number, number>();
+  const beats = lastBeats(history);
+  for (const event of history.events) {
+    if (event.what === "granted") open.set(event.call, sessions.get(`${event.name}/${event.fence}`) ?? "");
+    if (event.what === "released" && event.code === "OK") open.delete(event.call);
+    const tellsLoss =
+      (event.what === "lost" && event.reason === "LEASE_LOST") ||
+      (event.what === "released" && event.code === "LEASE_LOST");
+    if (tellsLoss && !expiries.has(event.call)) expiries.set(event.call, event.atMs);
+  }
+  for (const [call, session] of open) {
+    const deadlineMs = beats.get(session)?.deadlineMs ?? 0;
+    expiries.set(call, Math.min(expiries.get(call) ?? unknown, deadlineMs));
+  }
+  return expiries;
+}
+
+function counterEntries(history: History): Entries<CounterOperation> {
+  const entries: Entries<CounterOperation> = new Map();
+  const asked = new Map<number, { readonly atMs: number; readonly name: string; readonly delta: number }>();
+  const add = (call: number, sum: number | undefined, returnedAt: number): void => {
+    const { name, delta, atMs } = asked.get(call) ?? { name: "", delta: 0, atMs: 0 };
+    asked.delete(call);
+    const list = entries.get(name) ?? [];
+    list.push({ operation: { kind: "add", delta, sum }, calledAt: atMs, returnedAt });
+    entries.set(name, list);
+  };
+  for (const event of history.events) {
+    if (event.what === "add asked") asked.set(event.call, event);
+    if (event.what === "added") add(event.call, event.sum, event.atMs);
+    if (event.what === "add doubtful" && event.code !== "OUTCOME_UNKNOWN") asked.delete(event.call);
+  }
+  for (const call of [...asked.keys()]) add(call, undefined, unknown);
+  return entries;
+}
