@@ -23,8 +23,8 @@ export interface SequentialModel<State, Operation> {
   isRead?(operation: Operation): boolean;
   /**
    * The same for operations that do the same in every state, such as two adds of 1; `undefined` for one that is
-   * like no other. Makes the search faster where many outcomes are unknown: of those that are alike, the one that
-   * was called first is tried first.
+   * like no other. Asked only of operations of unknown outcome, of which one that changes nothing is the same as one
+   * that is not allowed. Makes the search faster: of those that are alike, the first to be called is tried first.
    */
   likeness?(operation: Operation): string | number | undefined;
 }

@@ -237,6 +237,17 @@ describe("a check", () => {
     );
   });
 
+  test("tells apart which of more than 32 took effect, where they led to the same value", () => {
+    // Whoever writes 1 first: only after the compare-and-set can the write, which was called before, still fit.
+    const reads = Array.from({ length: 32 }, (_, at) => entry(at, 1_000 + at, read("2")));
+    const changes = [
+      entry(50, 900, write("1")),
+      entry(51, 901, cas("0", "1", true)),
+      entry(52, 800, cas("1", "2", true)),
+    ];
+    expect(judge(...reads, ...changes).verdict).toBe("linearizable");
+  });
+
   test("refuses times that are none, and budgets that are none", () => {
     const bad = [entry(Number.NaN, 1, write("1")), entry(0, Number.NaN, write("1")), entry(2, 1, write("1"))];
     for (const wrong of [...bad, entry(never, never, write("1"))]) {

@@ -54,6 +54,11 @@ export function fencedLockModel(): SequentialModel<FencedLockState, FencedLockOp
     isRead: (operation) =>
       (operation.kind === "try" && operation.fence === null) ||
       (operation.kind === "release" && operation.result === "lost"),
+    // A release of which nobody knows and an expiry both free what the grant holds, and do nothing else.
+    likeness: (operation) =>
+      operation.kind === "expire" || (operation.kind === "release" && operation.result === undefined)
+        ? operation.grant
+        : undefined,
   };
 }
 
