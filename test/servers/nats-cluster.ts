@@ -1,16 +1,22 @@
 import { randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { connect } from "@nats-io/transport-node";
 import { localRunner } from "./local-runner.ts";
+import {
+  type Account,
+  type ApiAnswer,
+  accounts,
+  ask,
+  askServer,
+  orThrow,
+  type ServerReport,
+} from "./nats-cluster-requests.ts";
 import { type ClaimedPort, claimPort } from "./ports.ts";
 import { readNatsInfo } from "./probes.ts";
 import { natsProgram } from "./programs.ts";
 import { startTestServer, type TestServer } from "./test-server.ts";
 import { waitUntil } from "./wait-until.ts";
 
-const connectTimeoutMs = 1_000;
-const requestTimeoutMs = 2_000;
 /** Elections take 4 to 9 s each, and one may fail. */
 const leaderTimeoutMs = 40_000;
 const pollIntervalMs = 100;
@@ -44,9 +50,14 @@ export interface NatsClusterOptions {
 export interface NatsCluster extends AsyncDisposable {
   readonly urls: readonly string[];
   readonly servers: readonly TestServer[];
-  /** The leader of a stream, as the cluster tells it; waits for an election that is under way. */
+  /**
+   * The leader of a stream, as most of the servers tell it: after a partition, an old one may still think that it
+   * leads. It waits for an election that is under way.
+   *
+   * @throws Error when there is none within 40 s, as when most servers are dead, or those with the stream.
+   */
   streamLeader(stream: string): Promise<TestServer>;
-  /** The leader of the cluster, which places streams; waits for an election that is under way. */
+  /** The leader of the cluster, which places streams, as most of the servers tell it; waits for it likewise. */
   metaLeader(): Promise<TestServer>;
   /** Lets the leader of a stream hand over to another server; resolves with that one when it leads. */
   stepDown(stream: string): Promise<TestServer>;
@@ -147,12 +158,6 @@ async function startNode(program: string, node: Node, settings: NodeSettings): P
   });
 }
 
-/** Users with no password to keep: the servers are on this machine only, and end with the test. */
-const accounts = {
-  system: { user: "system", pass: "system" },
-  clients: { user: "clients", pass: "clients" },
-} as const;
-
 function configOf(node: Node, { cluster, nodes, syncAlways, config }: NodeSettings, folder: string): string {
   const routes = nodes.map(({ host, route }) => JSON.stringify(`nats://${host.address}:${route.port}`));
   const { system, clients } = accounts;
@@ -178,70 +183,18 @@ function configOf(node: Node, { cluster, nodes, syncAlways, config }: NodeSettin
   `;
 }
 
-interface ApiAnswer {
-  readonly error?: { readonly description: string };
-  readonly cluster?: { readonly leader?: string };
-}
-
-interface ServerReport {
-  readonly data?: { readonly meta_cluster?: { readonly leader?: string }; readonly status?: string };
-}
-
-/** Asks one server after the other until one answers, over a connection of its own: any of them may be dead. */
-async function ask<T>(
-  servers: readonly TestServer[],
-  account: keyof typeof accounts,
-  subject: string,
-  body: object = {},
-): Promise<T> {
-  const failures: Error[] = [];
-  for (const server of servers) {
-    if (server.pid === null) continue;
-    try {
-      return await askServer<T>(server, account, subject, body);
-    } catch (error) {
-      failures.push(error as Error);
-    }
-  }
-  const reasons = failures.map(({ message }) => message).join("; ") || "none runs";
-  throw new Error(`no server of the cluster answers to ${subject}: ${reasons}`);
-}
-
-async function askServer<T>(
-  { url }: TestServer,
-  account: keyof typeof accounts,
-  subject: string | ((serverId: string) => string),
-  body: object = {},
-): Promise<T> {
-  const connection = await connect({
-    servers: url,
-    ...accounts[account],
-    timeout: connectTimeoutMs,
-    reconnect: false,
-  });
-  try {
-    const asked = typeof subject === "string" ? subject : subject(connection.info?.server_id ?? "");
-    const answer = await connection.request(asked, JSON.stringify(body), { timeout: requestTimeoutMs });
-    return answer.json<T>();
-  } finally {
-    await connection.close();
-  }
-}
-
 async function untilTakesStreams(servers: readonly TestServer[], size: number): Promise<void> {
   const name = `READY-${randomUUID()}`;
   const within = { timeoutMs: leaderTimeoutMs, intervalMs: pollIntervalMs };
   const stream = { name, subjects: [name], num_replicas: size, storage: "file" };
   const create = () => ask<ApiAnswer>(servers, "clients", `$JS.API.STREAM.CREATE.${name}`, stream);
-  await waitUntil(async () => orNull(await create()), { ...within, what: `a stream on ${size} servers` });
+  await waitUntil(async () => orThrow(await create()), { ...within, what: `a stream on ${size} servers` });
   const remove = () => ask<ApiAnswer>(servers, "clients", `$JS.API.STREAM.DELETE.${name}`);
-  await waitUntil(async () => orNull(await remove()), { ...within, what: "that stream to be deleted" });
+  await waitUntil(async () => orThrow(await remove()), { ...within, what: "that stream to be deleted" });
 }
 
-function orNull(answer: ApiAnswer): ApiAnswer | null {
-  if (answer.error !== undefined) throw new Error(answer.error.description);
-  return answer;
-}
+/** Whom one server takes for the leader. */
+type ReadLeader = (server: TestServer) => Promise<string | undefined>;
 
 function clusterOf(
   servers: readonly TestServer[],
@@ -256,29 +209,42 @@ function clusterOf(
     return server === undefined || server.pid === null ? null : server;
   }
 
-  function untilLeader(what: string, read: () => Promise<string | undefined>, not?: TestServer) {
+  /** The leader for which more than half of all servers speak; those that don't answer speak for nobody. */
+  async function elected(read: ReadLeader): Promise<TestServer | null> {
+    const running = servers.filter(({ pid }) => pid !== null);
+    const answers = await Promise.allSettled(running.map(read));
+    const votes = answers.map((answer) => (answer.status === "fulfilled" ? named(answer.value) : null));
+    const leader = votes.find((vote) => votes.filter((other) => other === vote).length * 2 > servers.length);
+    return leader ?? null;
+  }
+
+  function untilLeader(what: string, read: ReadLeader, not?: TestServer): Promise<TestServer> {
     return waitUntil(
       async () => {
-        const leader = named(await read());
+        const leader = await elected(read);
         return leader === not ? null : leader;
       },
       { ...within, what: `${not === undefined ? "a" : "another"} leader of ${what}` },
     );
   }
 
-  const leaderOfStream = (stream: string) => async () =>
-    orNull(await ask(servers, "clients", `$JS.API.STREAM.INFO.${stream}`))?.cluster?.leader;
-  const leaderOfCluster = async () =>
-    (await ask<ServerReport>(servers, "system", "$SYS.REQ.SERVER.PING.JSZ")).data?.meta_cluster?.leader;
+  const leaderOfStream =
+    (stream: string): ReadLeader =>
+    async (server) =>
+      (await askServer<ApiAnswer>(server, "clients", `$JS.API.STREAM.INFO.${stream}`)).cluster?.leader;
+  const leaderOfCluster: ReadLeader = async (server) => {
+    const subject = (id: string) => `$SYS.REQ.SERVER.${id}.JSZ`;
+    return (await askServer<ServerReport>(server, "system", subject)).data?.meta_cluster?.leader;
+  };
 
   async function stepDown(
     what: string,
-    account: keyof typeof accounts,
+    account: Account,
     subject: string,
-    read: () => Promise<string | undefined>,
+    read: ReadLeader,
   ): Promise<TestServer> {
     const before = await untilLeader(what, read);
-    orNull(await ask<ApiAnswer>(servers, account, subject));
+    orThrow(await askServer<ApiAnswer>(before, account, subject));
     return await untilLeader(what, read, before);
   }
 

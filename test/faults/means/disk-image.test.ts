@@ -79,9 +79,7 @@ describe.skipIf(reason !== undefined)(titled("a power loss", reason), () => {
 
   test.for([true, false])(
     "takes acknowledged writes of a NATS cluster, unless it syncs always: %s",
-    {
-      timeout: 120_000,
-    },
+    { timeout: 120_000 },
     async (syncAlways) => {
       const disks = await Promise.all([ownDisk(), ownDisk(), ownDisk()]);
       const storeFolders = disks.map(({ folder }) => folder);
@@ -113,7 +111,6 @@ describe.skipIf(reason !== undefined)(titled("a power loss", reason), () => {
       if (syncAlways) expect(state?.messages).toBe(4);
       else expect(state?.messages ?? 0).toBeLessThan(4);
     },
-    120_000,
   );
 
   test("close leaves nothing behind", async () => {
