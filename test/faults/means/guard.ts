@@ -12,7 +12,7 @@ export interface Guard {
  */
 export function whenGone(script: string, ...args: readonly string[]): Guard {
   // The pipe to its standard input closes with this process.
-  const child = spawn("sh", ["-c", `cat >/dev/null\n${script}`, "sh", ...args], {
+  const child = spawn("sh", ["-c", `while read -r _; do :; done\n${script}`, "sh", ...args], {
     stdio: ["pipe", "ignore", "ignore"],
     detached: true, // An interrupt from the terminal must not end the guard first.
   });
