@@ -1,7 +1,4 @@
-/** Gives the reason why a means can't be used here and what would help, or undefined when it can. */
-export type Missing = () => Promise<string | undefined>;
-
-/** A title that says aloud why its tests are not run, if they are not. */
+/** A title that says aloud why its tests are not run, if there is such a reason. */
 export function titled(title: string, reason: string | undefined): string {
   return reason === undefined ? title : `${title} (NOT RUN: ${reason})`;
 }

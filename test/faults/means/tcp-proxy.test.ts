@@ -140,7 +140,10 @@ test("a delay makes each direction that much slower, and jitter keeps the order"
 
   proxy.delay(3_600_000);
   socket.write("late");
-  await until("the request to wait", () => (proxy.counters.forwardedRequestBytes > 0 ? true : null));
+  // A round trip past the proxy gives it the time to take the request, and to keep it.
+  const beside = await client(port);
+  beside.socket.write("x");
+  await until("the echo beside", same(beside.received, "x"));
   await proxy.heal();
   await until("the echo after the delay was ended", same(received, `${words.join("")}late`));
   expect(() => proxy.delay(Number.NaN)).toThrow("must be 0 ms or more");
