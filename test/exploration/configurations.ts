@@ -68,6 +68,12 @@ export const configurations: readonly Configuration[] = [
     faults({ crashes: 1, lostReplies: 1 }),
   ),
   roster("mutex-3x3-crash-cancel", "3x3, a crash and a cancel", faults({ crashes: 1, cancels: 1 })),
+  roster("mutex-3x3-crash-expiry", "3x3, a crash and an expiry", faults({ crashes: 1, expiries: 1 })),
+  roster(
+    "mutex-3x3-lost-reply-cancel",
+    "3x3, a lost reply and a cancel",
+    faults({ lostReplies: 1, cancels: 1 }),
+  ),
   roster("mutex-3x3-mute-conflicts", "3x3, a stale replica, conflicts tell nothing", {
     ...faults({ staleReads: 1 }),
     doConflictsTell: false,

@@ -275,4 +275,5 @@ export const leaseMutants: readonly Mutant[] = [
       elapsedMs: (since, monotonicMs) => monotonicMs - since.monotonicMs,
     },
   ),
+  inLease("an observer is never sure", "nobody starves", lease, { untilDeathMs: () => 1 }),
 ];

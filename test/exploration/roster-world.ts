@@ -97,9 +97,11 @@ export class RosterWorld implements World {
       }
       const seen = [...roster.holders, ...roster.waiters];
       const dead = this.#deadAmong(seen);
-      const tried: Client =
-        dead === 0 ? { ...client, acquiresLeft: client.acquiresLeft - 1 } : moves.begin(client, dead);
-      this.#become("tries and sees no room", index, tried, isProgress);
+      const refused: Client = { ...client, acquiresLeft: client.acquiresLeft - 1 };
+      // A first try of a name does not look who died, and a later one may come before that is known.
+      this.#become("tries and sees no room", index, refused, isProgress);
+      if (dead !== 0)
+        this.#become("tries and finds a tombstone", index, moves.begin(client, dead), isProgress);
       this.#buryAmong(seen, index, isProgress, (evicting) => moves.begin(client, evicting));
     };
     look(this.#board.roster, true);
