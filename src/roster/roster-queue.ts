@@ -259,7 +259,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     } catch (error) {
       if (session.lost !== undefined) throw session.lost;
       // Refused, and the session lives on: nobody else would ever take it out.
-      this.#driver.insist(change).catch(expiryFrees);
+      this.#driver.insist(change).then(() => session.endTicket(holder.ticket), expiryFrees);
       throw error;
     } finally {
       this.#endWatch();

@@ -7,6 +7,19 @@ export type {
   ConformanceStore,
   MissingStore,
 } from "./conformance/support.ts";
+export { type CounterOperation, counterModel } from "./linearizability/counter-model.ts";
+export {
+  type FencedLockOperation,
+  type FencedLockState,
+  fencedLockModel,
+} from "./linearizability/fenced-lock-model.ts";
+export {
+  checkLinearizability,
+  type HistoryEntry,
+  type LinearizabilityOptions,
+  type LinearizabilityVerdict,
+  type SequentialModel,
+} from "./linearizability.ts";
 export { lockConformance } from "./lock-conformance.ts";
 export {
   type BackendRequest,

@@ -10,7 +10,11 @@ const testLinesMax = 400;
 const code = "{src,test,scripts,bench,examples}/**/*.ts";
 
 /** Where the outside world may be touched. */
-const runtimes = ["src/core/runtime.ts", "src/testing/virtual-runtime.ts"];
+const runtimes = [
+  "src/core/runtime.ts",
+  "src/testing/virtual-runtime.ts",
+  "src/testing/simulation/virtual-time.ts",
+];
 /** Hashing is not randomness. */
 const hashing = ["src/core/names.ts"];
 

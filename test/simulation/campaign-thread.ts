@@ -1,17 +1,20 @@
 /** One thread of a campaign: runs its share of the seeds and posts a report now and then. */
 import { parentPort, workerData } from "node:worker_threads";
 import type { CampaignOrder, CampaignReport, Failure } from "./campaign.ts";
+import type { History } from "./history.ts";
+import type { Violation } from "./judge.ts";
 import { plant } from "./mutants/plant.ts";
 
-const { from, to, stride, mutant, failuresMax } = workerData as CampaignOrder;
+const { from, to, stride, mutant, checker, workload, failuresMax } = workerData as CampaignOrder;
 if (mutant !== undefined) plant(mutant);
 
 // Only now: what these load may be the mutant.
 const { judge } = await import("./judge.ts");
 const { countRarities } = await import("./sometimes.ts");
-const { workloads } = await import("./workloads/all.ts");
+const { chooseWorkloads } = await import("./choose-workloads.ts");
 const { simulate } = await import("./world.ts");
 
+const workloads = chooseWorkloads(workload);
 const reportEvery = 100;
 let uncaught: string[] = [];
 process.on("unhandledRejection", (reason) => uncaught.push(textOf(reason)));
@@ -25,22 +28,22 @@ let report = emptyReport();
 let failures = 0;
 for (let seed = from; seed < to && failures < failuresMax; seed += stride) {
   uncaught = [];
-  const history = await simulate(seed, workloads);
-  const violations = [...judge(history)];
+  const { history, violations } = await run(seed);
   if (uncaught.length > 0) violations.push({ checker: "nothing is thrown at nobody", messages: uncaught });
   report.histories += 1;
-  report.steps += history.steps;
-  for (const event of history.events) {
+  report.steps += history?.steps ?? 0;
+  for (const event of history?.events ?? []) {
     if (event.what === "mishap" || event.what === "accident") {
       report.faults[event.kind] = (report.faults[event.kind] ?? 0) + 1;
     }
   }
-  for (const [rarity, count] of Object.entries(countRarities(history))) {
+  for (const [rarity, count] of Object.entries(history === undefined ? {} : countRarities(history))) {
     report.rarities[rarity] = (report.rarities[rarity] ?? 0) + count;
   }
-  if (violations.length > 0) {
+  const counts = checker === undefined || violations.some((violation) => violation.checker === checker);
+  if (violations.length > 0 && counts) {
     failures += 1;
-    const failure: Failure = { seed, violations, taken: history.taken };
+    const failure: Failure = { seed, violations, taken: history?.taken ?? [] };
     report.failures.push(failure);
   }
   if (report.histories === reportEvery) {
@@ -49,6 +52,15 @@ for (let seed = from; seed < to && failures < failuresMax; seed += stride) {
   }
 }
 parentPort?.postMessage(report);
+
+async function run(seed: number): Promise<{ readonly history?: History; readonly violations: Violation[] }> {
+  try {
+    const history = await simulate(seed, workloads);
+    return { history, violations: [...judge(history)] };
+  } catch (error) {
+    return { violations: [{ checker: "the world comes to rest", messages: [textOf(error)] }] };
+  }
+}
 
 function emptyReport(): CampaignReport {
   return { histories: 0, steps: 0, faults: {}, rarities: {}, failures: [] };

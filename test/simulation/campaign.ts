@@ -28,6 +28,10 @@ export interface CampaignOrder {
   readonly to: number;
   readonly stride: number;
   readonly mutant: Mutant | undefined;
+  /** Only what this checker finds counts. */
+  readonly checker: string | undefined;
+  /** Names of workloads; none: all of them. */
+  readonly workload: readonly string[];
   /** The thread stops at so many. */
   readonly failuresMax: number;
 }
@@ -38,6 +42,10 @@ export interface CampaignOptions {
   readonly histories: number;
   readonly threads: number;
   readonly mutant?: Mutant;
+  /** Only what this checker finds counts. Default: what any of them finds. */
+  readonly checker?: string | undefined;
+  /** Names of workloads. Default: all of them. */
+  readonly workload?: readonly string[];
   /** It is over at so many failures. Default: 10. */
   readonly failuresMax?: number;
   /** Told now and then how far it is. */
@@ -46,7 +54,7 @@ export interface CampaignOptions {
 
 /** Runs many seeds, shared out over threads. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignReport> {
-  const { from, histories, threads, mutant, failuresMax = 10 } = options;
+  const { from, histories, threads, mutant, checker, workload = [], failuresMax = 10 } = options;
   const total: CampaignReport = { histories: 0, steps: 0, faults: {}, rarities: {}, failures: [] };
   const workers = Array.from({ length: threads }, (_, index) => {
     const order: CampaignOrder = {
@@ -54,6 +62,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
       to: from + histories,
       stride: threads,
       mutant,
+      checker,
+      workload,
       failuresMax,
     };
     return new Worker(new URL("./campaign-thread.ts", import.meta.url), { workerData: order });

@@ -135,7 +135,8 @@ function textOf(decoded: Decoded | null): string {
   if (decoded.kind === "counter") return JSON.stringify([decoded.counter.sum, ...decoded.counter.receipts]);
   if (decoded.kind === "session") {
     const { record } = decoded;
-    return record.state === "dead" ? `dead, says ${record.by}` : `beat ${record.beat}`;
+    // Who declares a death says the name of this machine and its process, which are not of the run.
+    return record.state === "dead" ? "dead" : `beat ${record.beat}`;
   }
   const { fence, holders, waiters } = decoded.roster;
   const held = holders.map((holder) => `${nameOf(holder)}#${holder.fence}`);

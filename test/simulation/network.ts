@@ -2,13 +2,26 @@ import type { CommitResult, Operation, StoredRecord } from "../../src/core/backe
 import type { Choices } from "../../src/testing/simulation/choices.ts";
 import type { Fate, Network, SimulatedRequest } from "../../src/testing/simulation/simulated-link.ts";
 import type { SimulatedProcess } from "../../src/testing/simulation/simulated-process.ts";
+import type { VirtualTime } from "../../src/testing/simulation/virtual-time.ts";
 import { decode, type Happening } from "./history.ts";
 import type { MishapKind, Plan } from "./plan.ts";
 
 /** What can be wrong with the network for a while, of one client or of all. */
-export const conditions = ["store away", "requests swallowed", "replies swallowed", "slow network"] as const;
+export const conditions = [
+  "store away",
+  "requests swallowed",
+  "replies swallowed",
+  "slow network",
+  "lagging replica",
+] as const;
 
 export type Condition = (typeof conditions)[number];
+
+interface Active {
+  readonly condition: Condition;
+  readonly client: string | undefined;
+  readonly sinceMs: number;
+}
 
 const slowdown = 30;
 
@@ -19,10 +32,17 @@ export class DrawnNetwork implements Network {
   readonly #choices: Choices;
   readonly #record: (by: SimulatedProcess, happening: Happening) => void;
   readonly #numbers = new Map<string, number>();
-  readonly #active = new Set<{ readonly condition: Condition; readonly client: string | undefined }>();
+  readonly #time: VirtualTime;
+  readonly #active = new Set<Active>();
   #isCalm = false;
 
-  constructor(plan: Plan, choices: Choices, record: (by: SimulatedProcess, happening: Happening) => void) {
+  constructor(
+    plan: Plan,
+    choices: Choices,
+    time: VirtualTime,
+    record: (by: SimulatedProcess, happening: Happening) => void,
+  ) {
+    this.#time = time;
     this.#plan = plan;
     this.#choices = choices;
     this.#record = record;
@@ -31,7 +51,7 @@ export class DrawnNetwork implements Network {
 
   /** Begins a condition, for the client of this name or for all; answers how to end it. */
   begin(condition: Condition, client: string | undefined): () => void {
-    const active = { condition, client };
+    const active = { condition, client, sinceMs: this.#time.nowMs };
     this.#active.add(active);
     return () => this.#active.delete(active);
   }
@@ -58,9 +78,15 @@ export class DrawnNetwork implements Network {
     }
     if (this.#strikes(by, "late request", place)) outboundMs += this.#delayMs(`${place}.late`);
     if (this.#strikes(by, "late reply", place)) inboundMs += this.#delayMs(`${place}.late reply`);
-    const isStale = !isWrite && this.#strikes(by, "stale read", place);
-    const staleMs = isStale ? this.#delayMs(`${place}.stale`) : 0;
-    return { end, outboundMs, inboundMs, staleMs };
+    const asOfMs = isWrite ? undefined : this.#staleAsOf(by, place, outboundMs);
+    return { end, outboundMs, inboundMs, asOfMs };
+  }
+
+  #staleAsOf(by: SimulatedProcess, place: string, outboundMs: number): number | undefined {
+    const lag = this.#condition(by, "lagging replica");
+    if (lag !== undefined) return lag.sinceMs;
+    const isStale = this.#strikes(by, "stale read", place);
+    return isStale ? this.#time.nowMs + outboundMs - this.#delayMs(`${place}.stale`) : undefined;
   }
 
   hintDelaysMs(to: SimulatedProcess): readonly number[] {
@@ -109,11 +135,15 @@ export class DrawnNetwork implements Network {
   }
 
   #suffers(by: SimulatedProcess, condition: Condition): boolean {
+    return this.#condition(by, condition) !== undefined;
+  }
+
+  #condition(by: SimulatedProcess, condition: Condition): Active | undefined {
     for (const active of this.#active) {
       const isConcerned = active.client === undefined || by.name.split(".")[0] === active.client;
-      if (isConcerned && active.condition === condition) return true;
+      if (isConcerned && active.condition === condition) return active;
     }
-    return false;
+    return undefined;
   }
 
   #tellBeats(by: SimulatedProcess, operations: readonly Operation[]): void {

@@ -15,6 +15,7 @@ export const accidentKinds = [
   "requests swallowed",
   "replies swallowed",
   "slow network",
+  "lagging replica",
   "wipe",
   "rollback",
   "rollback of some records",

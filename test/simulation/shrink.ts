@@ -1,7 +1,3 @@
-import { judge } from "./judge.ts";
-import type { Workload } from "./workloads/workload.ts";
-import { simulate } from "./world.ts";
-
 /** Runs that shrinking one failure may take. */
 const runsMax = 3_000;
 
@@ -9,30 +5,27 @@ const runsMax = 3_000;
 export interface Shrunk {
   /** The places of all that must happen for it. */
   readonly only: readonly string[];
-  readonly messages: readonly string[];
+  readonly complaint: readonly string[];
   readonly runs: number;
 }
 
 /**
- * Takes away what a failure does not need, part by part (Zeller's delta debugging), as long as the same checker
- * complains. What is left cannot lose any single part.
+ * Takes away what a failure does not need, part by part (Zeller's delta debugging), as long as `complain` complains
+ * about what is left. What is left in the end cannot lose any single place, unless it took too many runs to get there.
  */
 export async function shrink(
-  seed: number,
-  checker: string,
-  workloads: readonly Workload[],
-  taken: readonly string[],
+  places: readonly string[],
+  complain: (only: readonly string[]) => Promise<readonly string[] | undefined>,
 ): Promise<Shrunk> {
   let runs = 0;
-  let messages: readonly string[] = [];
+  let complaint: readonly string[] = [];
   const fails = async (only: readonly string[]): Promise<boolean> => {
     runs += 1;
-    const history = await simulate(seed, workloads, only);
-    const found = judge(history).find((violation) => violation.checker === checker);
-    if (found !== undefined) messages = found.messages;
+    const found = await complain(only);
+    if (found !== undefined) complaint = found;
     return found !== undefined;
   };
-  let only = taken;
+  let only = places;
   let parts = 2;
   while (only.length > 0 && runs < runsMax) {
     const size = Math.ceil(only.length / parts);
@@ -47,6 +40,5 @@ export async function shrink(
     if (size === 1 && !isSmaller) break;
     parts = isSmaller ? Math.max(2, parts - 1) : Math.min(only.length, parts * 2);
   }
-  await fails(only);
-  return { only, messages, runs };
+  return { only, complaint, runs };
 }

@@ -60,7 +60,9 @@ export class World implements ClientHost {
     this.#workloads = workloads;
     this.plan = drawPlan(choices);
     this.store = new SimulatedStore((event) => this.#onStoreEvent(event));
-    this.network = new DrawnNetwork(this.plan, choices, (by, happening) => this.record(by, happening));
+    this.network = new DrawnNetwork(this.plan, choices, this.time, (by, happening) =>
+      this.record(by, happening),
+    );
     this.machines = this.plan.clients.map((plan) => this.#machine(plan));
   }
 

@@ -33,8 +33,8 @@ export interface Fate {
   readonly end: "answered" | "refused" | "request lost" | "reply lost";
   readonly outboundMs: number;
   readonly inboundMs: number;
-  /** A read is answered with what stood there so long before. */
-  readonly staleMs: number;
+  /** A read is answered with what stood there at this time; `undefined`: with what stands there. */
+  readonly asOfMs: number | undefined;
 }
 
 /** Decides what becomes of everything on its way between processes and the store. */
@@ -46,6 +46,8 @@ export interface Network {
   hintDelaysMs(to: SimulatedProcess): readonly number[];
   /** Told, when it happens, of what nobody inside the world can know. */
   notice(by: SimulatedProcess, what: "stale read" | "unanswered write"): void;
+  /** Told when a process receives the answer to a commit. */
+  answered(by: SimulatedProcess, operations: readonly Operation[], result: CommitResult): void;
 }
 
 /** What the processes of a world share. */
@@ -80,12 +82,12 @@ export class SimulatedLink implements Backend {
   async setup(): Promise<void> {}
 
   get(keys: readonly string[]): Promise<readonly (StoredRecord | null)[]> {
-    const { store, time, network } = this.#world;
+    const { store, network } = this.#world;
     const by = this.#process;
-    return this.#request({ by, what: "get" }, ({ staleMs }) => {
+    return this.#request({ by, what: "get" }, ({ asOfMs }) => {
       const records = keys.map((key) => store.get(key));
-      if (staleMs === 0) return records;
-      const stale = keys.map((key) => store.get(key, time.nowMs - staleMs));
+      if (asOfMs === undefined) return records;
+      const stale = keys.map((key) => store.get(key, asOfMs));
       const isStale = stale.some((record, index) => record?.version !== records[index]?.version);
       if (isStale) network.notice(by, "stale read");
       return stale;
@@ -101,12 +103,16 @@ export class SimulatedLink implements Backend {
   }
 
   commit(operations: readonly Operation[]): Promise<CommitResult> {
-    const { store, time, conflictsTellCurrent } = this.#world;
+    const { store, time, conflictsTellCurrent, network } = this.#world;
     const by = this.#process;
-    return this.#request({ by, what: "commit", operations }, () => {
+    const answer = this.#request({ by, what: "commit", operations }, (): CommitResult => {
       const result = store.commit(operations, by.name, time.nowMs);
       if (result.committed || conflictsTellCurrent) return result;
       return { committed: false, conflicts: result.conflicts.map(({ key }) => ({ key })) };
+    });
+    return answer.then((result) => {
+      network.answered(by, operations, result);
+      return result;
     });
   }
 

@@ -1,3 +1,4 @@
+import { invariant } from "../../core/invariant.ts";
 import type { CancelTimer } from "../../core/runtime.ts";
 
 interface Event {
@@ -5,6 +6,9 @@ interface Event {
   readonly order: number;
   run: (() => void) | undefined;
 }
+
+/** Far more than any run needs: who gets here goes round in circles. */
+const eventsMax = 100_000;
 
 /**
  * The one clock of a simulated world, and everything that will happen in it. One event at a time, in the order of
@@ -51,6 +55,7 @@ export class VirtualTime {
       next.run = undefined;
       this.#nowMs = next.atMs;
       this.#events += 1;
+      invariant(this.#events <= eventsMax, `a world comes to rest within ${eventsMax} events`);
       run();
       await chainsOfPromises();
     }

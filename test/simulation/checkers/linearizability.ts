@@ -8,7 +8,7 @@ import {
   type HistoryEntry,
   type SequentialModel,
 } from "../../../src/testing/linearizability.ts";
-import type { History } from "../history.ts";
+import type { History, HistoryEvent } from "../history.ts";
 import { type Checker, firstDisasterMs, rosterSteps } from "./checker.ts";
 import { lastBeats } from "./heartbeats.ts";
 
@@ -50,6 +50,12 @@ function explain<State, Operation>(
   });
 }
 
+/** Where a time stands in the order of events: two at the same time happened one after the other all the same. */
+function positionOf(events: readonly HistoryEvent[], atMs: number): number {
+  const position = events.findIndex((event) => event.atMs >= atMs);
+  return position < 0 ? events.length : position;
+}
+
 function lockEntries(history: History): Entries<FencedLockOperation> {
   const entries: Entries<FencedLockOperation> = new Map();
   const add = (name: string, operation: FencedLockOperation, calledAt: number, returnedAt: number): void => {
@@ -59,52 +65,54 @@ function lockEntries(history: History): Entries<FencedLockOperation> {
   };
   const asked = new Map<
     number,
-    { readonly atMs: number; readonly name: string; readonly how: "acquire" | "try" }
+    { readonly at: number; readonly name: string; readonly how: "acquire" | "try" }
   >();
   /** Releases that have no answer yet. */
   const releasing = new Map<
     number,
-    { readonly name: string; readonly atMs: number; readonly wasLost: boolean }
+    { readonly name: string; readonly at: number; readonly wasLost: boolean }
   >();
   const released = new Set<number>();
   const lost = new Set<number>();
   const expiries = expiriesOf(history);
-  for (const event of history.events) {
-    if (event.what === "asked") asked.set(event.call, event);
+  for (const [at, event] of history.events.entries()) {
+    if (event.what === "asked") asked.set(event.call, { at, name: event.name, how: event.how });
     // Whoever closes its coordinator releases with it.
     const isReleasing = event.what === "releasing" || (event.what === "lost" && event.reason === "CLOSED");
     if (isReleasing && !released.has(event.call)) {
-      const { call, name, atMs } = event;
+      const { call, name } = event;
       released.add(call);
-      releasing.set(call, { name, atMs, wasLost: lost.has(call) });
+      releasing.set(call, { name, at, wasLost: lost.has(call) });
     }
     if (event.what === "granted") {
-      const { call, name, fence, atMs } = event;
-      const { how, atMs: calledAt } = asked.get(call) ?? { how: "acquire", atMs };
+      const { call, name, fence } = event;
+      const { how, at: calledAt } = asked.get(call) ?? { how: "acquire", at };
       asked.delete(call);
-      add(name, { kind: how, grant: `${call}`, fence }, calledAt, atMs);
-      const expiresAt = expiries.get(call);
-      if (expiresAt !== undefined) add(name, { kind: "expire", grant: `${call}` }, expiresAt, unknown);
+      add(name, { kind: how, grant: `${call}`, fence }, calledAt, at);
+      const expiresAtMs = expiries.get(call);
+      if (expiresAtMs !== undefined) {
+        add(name, { kind: "expire", grant: `${call}` }, positionOf(history.events, expiresAtMs), unknown);
+      }
     }
     if (event.what === "not granted" && event.code === "NONE") asked.delete(event.call);
     if (event.what === "lost" && event.reason === "LEASE_LOST") lost.add(event.call);
     if (event.what === "released" && releasing.has(event.call)) {
-      const { call, name, atMs, code } = event;
-      const { atMs: calledAt, wasLost } = releasing.get(call) ?? { atMs, wasLost: false };
+      const { call, name, code } = event;
+      const { at: calledAt, wasLost } = releasing.get(call) ?? { at, wasLost: false };
       releasing.delete(call);
       // A lease that ended while its release was on its way may have been released before.
       const result = code === "OK" ? "released" : wasLost ? "lost" : undefined;
-      const returnedAt = result === undefined ? unknown : atMs;
+      const returnedAt = result === undefined ? unknown : at;
       add(name, { kind: "release", grant: `${call}`, result }, calledAt, returnedAt);
     }
   }
-  for (const [call, { name, atMs }] of releasing) {
-    add(name, { kind: "release", grant: `${call}`, result: undefined }, atMs, unknown);
+  for (const [call, { name, at }] of releasing) {
+    add(name, { kind: "release", grant: `${call}`, result: undefined }, at, unknown);
   }
   // Given up, failed, or cut off by a crash: it may have been granted for a moment, to nobody.
-  for (const [call, { name, how, atMs }] of asked) {
-    add(name, { kind: how, grant: `${call}`, fence: undefined }, atMs, unknown);
-    add(name, { kind: "release", grant: `${call}`, result: undefined }, atMs, unknown);
+  for (const [call, { name, how, at }] of asked) {
+    add(name, { kind: how, grant: `${call}`, fence: undefined }, at, unknown);
+    add(name, { kind: "release", grant: `${call}`, result: undefined }, at, unknown);
   }
   return entries;
 }
@@ -135,17 +143,17 @@ function expiriesOf(history: History): ReadonlyMap<number, number> {
 
 function counterEntries(history: History): Entries<CounterOperation> {
   const entries: Entries<CounterOperation> = new Map();
-  const asked = new Map<number, { readonly atMs: number; readonly name: string; readonly delta: number }>();
+  const asked = new Map<number, { readonly at: number; readonly name: string; readonly delta: number }>();
   const add = (call: number, sum: number | undefined, returnedAt: number): void => {
-    const { name, delta, atMs } = asked.get(call) ?? { name: "", delta: 0, atMs: 0 };
+    const { name, delta, at } = asked.get(call) ?? { name: "", delta: 0, at: 0 };
     asked.delete(call);
     const list = entries.get(name) ?? [];
-    list.push({ operation: { kind: "add", delta, sum }, calledAt: atMs, returnedAt });
+    list.push({ operation: { kind: "add", delta, sum }, calledAt: at, returnedAt });
     entries.set(name, list);
   };
-  for (const event of history.events) {
-    if (event.what === "add asked") asked.set(event.call, event);
-    if (event.what === "added") add(event.call, event.sum, event.atMs);
+  for (const [at, event] of history.events.entries()) {
+    if (event.what === "add asked") asked.set(event.call, { at, name: event.name, delta: event.delta });
+    if (event.what === "added") add(event.call, event.sum, at);
     if (event.what === "add doubtful" && event.code !== "OUTCOME_UNKNOWN") asked.delete(event.call);
   }
   for (const call of [...asked.keys()]) add(call, undefined, unknown);

@@ -1,0 +1,163 @@
+import { type Mutant, mutant } from "./mutant.ts";
+
+const roster = "roster/roster.ts";
+const driver = "roster/roster-driver.ts";
+const queue = "roster/roster-queue.ts";
+const entry = "roster/entry.ts";
+const turn = "roster/turn.ts";
+
+/** Bugs in the queue behind a lock, and in how clients write it, wait in it and leave it. */
+export const rosterMutants: readonly Mutant[] = [
+  mutant(
+    "who comes goes to the front",
+    roster,
+    "waiters: [...roster.waiters, entrant] };",
+    "waiters: [entrant, ...roster.waiters] };",
+  ),
+  mutant(
+    "who comes holds beside the holder",
+    roster,
+    "let free = roster.capacity - heldWeight(roster);",
+    "let free = roster.capacity - (roster.waiters.length > 1 ? 0 : heldWeight(roster));",
+  ),
+  mutant("a grant has the fence of the one before", roster, "Math.max(previous + 1,", "Math.max(previous,"),
+  mutant(
+    "the fence is the clock of whoever grants",
+    roster,
+    "Math.max(previous + 1, clock <= fenceFromClockMax ? clock : 0)",
+    "clock",
+  ),
+  mutant(
+    "the fence begins again after the store was wiped",
+    roster,
+    "clock <= fenceFromClockMax ? clock : 0",
+    "0",
+  ),
+  mutant(
+    "the fence of a grant is read from the record and not raised",
+    roster,
+    "    fence = nextFence(fence, wallMs);\n",
+    "    fence = fence === 0 ? nextFence(fence, wallMs) : fence;\n",
+    "a resource that checks fences is safe",
+  ),
+  mutant(
+    "a dead waiter stays in the queue",
+    roster,
+    "return without(roster, (entrant) => entrant.session === session);",
+    "return { ...roster, holders: roster.holders.filter((entrant) => entrant.session !== session) };",
+  ),
+  mutant(
+    "whoever leaves takes the holder along",
+    roster,
+    "return without(roster, (entrant) => isSame(entrant, id));",
+    "return without(roster, (entrant) => isSame(entrant, id) || roster.holders[0] === entrant);",
+  ),
+  mutant(
+    "the first in line watches nobody",
+    roster,
+    "return before === undefined ? roster.holders : [before];",
+    "return before === undefined ? [] : [before];",
+  ),
+  mutant(
+    "a roster is written over whatever is there",
+    "roster/roster-view.ts",
+    '{ kind: "put", key, value: encodeRoster(name, roster), expect } as const',
+    '{ kind: "put", key, value: encodeRoster(name, roster), ...(expect === null && { expect }) } as const',
+  ),
+  mutant(
+    "a conflict teaches nothing",
+    driver,
+    "this.#known = current === undefined ? undefined : this.#decode(current);",
+    "void current;",
+  ),
+  mutant(
+    "a write whose outcome is unknown is taken for applied",
+    driver,
+    "if (error instanceof OutcomeUnknownError) this.#unconfirmedBase ??= base.roster;\n        throw error;",
+    "if (!(error instanceof OutcomeUnknownError)) throw error;\n        result = { committed: true, versions: [null] };",
+  ),
+  mutant(
+    "holders are evicted before their death is decided",
+    "roster/lookout.ts",
+    "else if (await observer.declareDead(session, self)) healings.push(bury);",
+    "else if (ttlMs > 0) healings.push(bury);",
+  ),
+  mutant(
+    "what a rolled-back record shows of a live session stays",
+    "roster/lookout.ts",
+    "it.session === session && tickets && isOver(tickets, it.ticket)",
+    "it.session === session && tickets && isOver(tickets, it.ticket) && it.ttlMs < 0",
+  ),
+  mutant(
+    "nobody looks again when a wake is lost",
+    turn,
+    "position === undefined ? pollMs : this.#lookAtMs - runtime.monotonicMs(),",
+    "pollMs,",
+  ),
+  mutant(
+    "who gives up stays in the queue",
+    entry,
+    "    this.#leave(isWanted).catch(expiryFrees);",
+    "    void isWanted;\n    void expiryFrees;",
+  ),
+  mutant(
+    "who gives up without an answer is taken for absent",
+    entry,
+    "    if (failure instanceof OutcomeUnknownError) this.#mayStand = true;\n",
+    "",
+  ),
+  mutant(
+    "a caller who has gone keeps the grant",
+    queue,
+    "if (session.lost !== undefined || !acquisition.isOpen) return false;",
+    "if (session.lost !== undefined) return false;",
+  ),
+  mutant(
+    "a grant is delivered after its lease ended",
+    queue,
+    "    session.check();\n    if (session.lost !== undefined || !acquisition.isOpen) return false;",
+    "    if (!acquisition.isOpen) return false;",
+  ),
+  mutant(
+    "the last local caller goes first",
+    queue,
+    "const [next] = this.#waiting;",
+    "const next = [...this.#waiting].at(-1);",
+  ),
+  mutant(
+    "a release says nothing of the loss that came before",
+    "roster/grant.ts",
+    "    await keeper.giveBack(this);\n    if (this.#lost !== undefined) throw this.#lost;",
+    "    await keeper.giveBack(this);",
+  ),
+  mutant(
+    "a wait has no end",
+    "roster/acquisition.ts",
+    "runtime.schedule(request.waitMs, () => this.#onTimeout()",
+    "runtime.schedule(2 * request.waitMs, () => this.#onTimeout()",
+  ),
+  mutant(
+    "a timeout is told as an error of its own",
+    "roster/acquisition.ts",
+    "this.reject(new AcquireTimeoutError(message, this.failure && { cause: this.failure }));",
+    "this.reject(new TypeError(message));",
+  ),
+  mutant(
+    "a release that is refused is forgotten",
+    queue,
+    "    this.#held.delete(grant);\n    const change",
+    "    if (this.#context.runtime.random() < 0.1) return;\n    this.#held.delete(grant);\n    const change",
+  ),
+  mutant(
+    "an add that is asked again is applied again",
+    "core/counter-record.ts",
+    "receipt !== undefined && receipt.sequence >= operation.sequence",
+    "receipt !== undefined && receipt.sequence > operation.sequence",
+  ),
+  mutant(
+    "an add that is asked again is answered with the sum of now",
+    "core/counter-record.ts",
+    "return { counter, sum: receipt.sum, applied: false };",
+    "return { counter, sum: counter.sum, applied: false };",
+  ),
+];

@@ -1,0 +1,154 @@
+import { type Mutant, mutant } from "./mutant.ts";
+
+const session = "sessions/session.ts";
+const observer = "sessions/session-observer.ts";
+const observation = "sessions/observation.ts";
+
+/** Bugs in how a client keeps its own session, and in how others judge it. */
+export const sessionMutants: readonly Mutant[] = [
+  mutant(
+    "the deadline counts from the answer",
+    session,
+    "this.#renewedAt = sentAt;",
+    "this.#renewedAt = instant(this.#context.runtime);",
+  ),
+  mutant(
+    "the deadline is twice the TTL",
+    session,
+    "(elapsedMs(this.#renewedAt, instant(this.#context.runtime)) >= this.ttlMs)",
+    "(elapsedMs(this.#renewedAt, instant(this.#context.runtime)) >= 2 * this.ttlMs)",
+  ),
+  {
+    name: "no lease ends while a heartbeat is on its way",
+    edits: [
+      {
+        file: session,
+        find: "this.#quickElapsedMs() >= this.ttlMs) this.#loseByDeadline();",
+        replace: "this.#doubtful.size === 0 && this.#quickElapsedMs() >= this.ttlMs) this.#loseByDeadline();",
+      },
+      {
+        file: session,
+        find: "  #checkThoroughly(): void {",
+        replace: "  #checkThoroughly(): void {\n    if (this.#doubtful.size > 0) return;",
+      },
+    ],
+  },
+  mutant(
+    "no timer waits for the deadline",
+    session,
+    "    this.#cancelDeadline();\n    if (this.#lost !== undefined) return;",
+    "    this.#cancelDeadline();\n    if (this.ttlMs > 0) return;",
+  ),
+  mutant(
+    "a heartbeat revives a session that was declared dead",
+    session,
+    'return { kind: "put", key: this.#key, value, expect, ttlMs',
+    'return { kind: "put", key: this.#key, value, ...(expect === null && { expect }), ttlMs',
+    "a session that was declared dead stays dead",
+  ),
+  mutant(
+    "a heartbeat whose answer was lost ends the session",
+    session,
+    "else if (this.#doubtful.has(record.beat)) this.#renewed(record.beat, current.version);",
+    'else if (this.#doubtful.has(record.beat)) this.#lose("somebody else renewed it");',
+  ),
+  mutant(
+    "a lagging replica ends the session",
+    "sessions/find-own-record.ts",
+    "if (read != null) return read;",
+    "if (read !== undefined) return read;",
+  ),
+  mutant(
+    "an answer revives a session that was lost",
+    session,
+    "if (this.#lost !== undefined || beat <= this.#renewedBeat || sentAt === undefined) return;",
+    "if (beat <= this.#renewedBeat || sentAt === undefined) return;\n    this.#lost = undefined;",
+  ),
+  mutant(
+    "a closed session leaves its record",
+    session,
+    "    let expect = this.#version;\n",
+    "    let expect: Version | null = null;\n",
+  ),
+  mutant(
+    "a late heartbeat keeps the record of a closed session",
+    session,
+    "attempt < deletesMax && expect !== null",
+    "attempt < 1 && expect !== null",
+  ),
+  mutant(
+    "a machine that slept does not notice",
+    "sessions/lease-clock.ts",
+    "return Math.max(quickElapsedMs(since, now.monotonicMs, now.wallMs), byUptimeMs);",
+    "return Math.max(now.monotonicMs - since.monotonicMs, Math.min(0, byUptimeMs));",
+  ),
+  {
+    name: "a holder that was paused is not told at its first question",
+    edits: [
+      {
+        file: "roster/grant.ts",
+        find: "watchClocks(this.#abort.signal, () => this.#origin.session.check());",
+        replace: "void watchClocks;",
+      },
+      {
+        file: "roster/grant.ts",
+        find: "    this.#origin.session.check();\n    if (this.#abort === undefined) {",
+        replace: "    if (this.#abort === undefined) {",
+      },
+    ],
+  },
+  mutant(
+    "takeover without the margin for drift",
+    observation,
+    "observation.ttlMs * (1 + driftTolerance)",
+    "observation.ttlMs",
+  ),
+  mutant(
+    "a standstill begins before the first read was answered",
+    observer,
+    "readAtMs: runtime.monotonicMs(),",
+    "readAtMs: sentAtMs,",
+  ),
+  mutant(
+    "a new heartbeat does not start the observation again",
+    observation,
+    "previous === undefined || previous.version !== version || previous.ttlMs !== ttlMs",
+    "previous === undefined || previous.ttlMs !== ttlMs",
+  ),
+  mutant(
+    "a session is declared dead whatever it did meanwhile",
+    observer,
+    '{ kind: "put", key, value, expect: observation.version, ttlMs: tombstoneTtlMs },',
+    '{ kind: "put", key, value, ttlMs: tombstoneTtlMs },',
+  ),
+  mutant(
+    "a declaration of death that failed is taken for done",
+    observer,
+    "if (result.committed) return true;",
+    "if (result !== undefined) return true;",
+  ),
+  mutant(
+    "a session whose record a replica does not show is taken for dead",
+    observer,
+    'if (decoded?.state === "dead") {',
+    'if (decoded?.state === "dead" || record === null) {',
+  ),
+  mutant(
+    "a session's tickets are over too early",
+    "sessions/ticket-book.ts",
+    "return { next: this.#last + 1, open: [...this.#open] };",
+    "return { next: this.#last + 1, open: [] };",
+  ),
+  mutant(
+    "a session's next ticket counts as over",
+    "sessions/ticket-book.ts",
+    "return ticket < claim.next",
+    "return ticket <= claim.next",
+  ),
+  mutant(
+    "two attempts have the same ticket",
+    "sessions/ticket-book.ts",
+    "    this.#last += 1;\n",
+    "    this.#last = 1;\n",
+  ),
+];
