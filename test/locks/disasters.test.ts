@@ -128,6 +128,41 @@ describe("a store that was put back to an earlier state", () => {
     await runtime.advance(4 * ttlMs);
     expect(next.state).toBe("resolved");
   });
+
+  test("frees a lock whose record alone shows as its holder a client that left it and lives on", async () => {
+    const world = createWorld({ clients: 3 });
+    const { runtime } = world;
+    const grant = await world.client(0).lock.acquire();
+    const [earlier] = (await allRecords(world)).filter(({ key }) => key === lockKey);
+    await grant.release();
+    await runtime.advance(ttlMs);
+    const value = earlier?.value ?? new Uint8Array();
+    await world.store.commit([{ kind: "put", key: lockKey, value }]);
+    const waiting = track(runtime, world.client(1).lock.acquire());
+    await runtime.advance(ttlMs);
+    expect(waiting.state).toBe("resolved");
+    const own = track(runtime, world.client(0).lock.acquire());
+    await waiting.value?.release();
+    await runtime.advance(1_000);
+    expect(own.state).toBe("resolved");
+    // Who holds now is not taken for such a leftover.
+    const third = track(runtime, world.client(2).lock.acquire());
+    await runtime.advance(10 * ttlMs);
+    expect(third.state).toBe("pending");
+    expect(own.value?.state).toBe("held");
+  });
+
+  test("frees it for who only tries now and then, too", async () => {
+    const world = createWorld();
+    const { runtime } = world;
+    const grant = await world.client(0).lock.acquire();
+    const [earlier] = (await allRecords(world)).filter(({ key }) => key === lockKey);
+    await grant.release();
+    await runtime.advance(ttlMs);
+    await world.store.commit([{ kind: "put", key: lockKey, value: earlier?.value ?? new Uint8Array() }]);
+    expect(await now(runtime, world.client(1).lock.tryAcquire())).toBeNull();
+    expect(await now(runtime, world.client(1).lock.tryAcquire())).not.toBeNull();
+  });
 });
 
 describe("a holder whose session record seems to be missing", () => {

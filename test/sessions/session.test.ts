@@ -7,6 +7,7 @@ import { Session } from "../../src/sessions/session.ts";
 import { SessionObserver } from "../../src/sessions/session-observer.ts";
 import { SessionPool } from "../../src/sessions/session-pool.ts";
 import { decodeSession, encodeSession, sessionKey } from "../../src/sessions/session-record.ts";
+import { isOver, type TicketClaim } from "../../src/sessions/ticket-book.ts";
 import { observeBackend } from "../../src/testing/observed-backend.ts";
 import { createVirtualRuntime } from "../../src/testing/virtual-runtime.ts";
 
@@ -69,6 +70,76 @@ describe("a session", () => {
     expect(session.state).toBe("uncertain");
     await runtime.advance(ttlMs / 2);
     expect(session.state).toBe("lost");
+  });
+
+  test("whose record a lagging replica does not show lives on, and one whose record is gone is lost", async () => {
+    const { runtime, context, backend, store } = setUp();
+    const session = await Session.open(context, ttlMs);
+    const key = sessionKey("n", session.id);
+    let losesAnswers = true;
+    backend.intercept(async (request, send) => {
+      const answer = await send();
+      // biome-ignore lint/suspicious/noExplicitAny: the interceptor is generic over the kinds of answers.
+      if (request.kind === "get") return [null] as any;
+      if (losesAnswers) throw new OutcomeUnknownError("lost");
+      // As on a store whose conflicts do not tell what they met.
+      const { committed } = answer as { committed: boolean };
+      // biome-ignore lint/suspicious/noExplicitAny: as above.
+      return committed ? answer : ({ committed, conflicts: [{ key }] } as any);
+    });
+    await runtime.advance(ttlMs / 3);
+    losesAnswers = false;
+    await runtime.advance(ttlMs / 6);
+    expect(session.lost).toBeUndefined();
+    await store.commit([{ kind: "delete", key }]);
+    await runtime.advance(ttlMs / 3);
+    expect(session.lost?.message).toContain("vanished");
+    const [record] = await store.get([key]);
+    expect(record && decodeSession(key, record.value)).toMatchObject({ state: "dead", by: session.id });
+  });
+
+  test("whose end comes between two heartbeats leaves no record", async () => {
+    const { runtime, context, backend, store } = setUp();
+    const session = await Session.open(context, ttlMs);
+    const late: (() => Promise<unknown>)[] = [];
+    backend.intercept((request, send) => {
+      const isBeat = request.kind === "commit" && request.operations[0]?.kind === "put";
+      if (!isBeat)
+        return late
+          .splice(0, 1)
+          .reduce((before, beat) => before.then(beat), Promise.resolve<unknown>(0))
+          .then(send);
+      return new Promise((resolve, reject) => late.push(() => send().then(resolve, reject)));
+    });
+    await runtime.advance(ttlMs / 3);
+    await session.close();
+    expect(late).toEqual([]);
+    expect(await store.get([sessionKey("n", session.id)])).toEqual([null]);
+  });
+
+  test("tells which of its tickets are over: one by one, and of very many the first", async () => {
+    const { runtime, context, store } = setUp();
+    const session = await Session.open(context, ttlMs);
+    const key = sessionKey("n", session.id);
+    const told = async (): Promise<TicketClaim | undefined> => {
+      await runtime.advance(ttlMs / 3);
+      const [record] = await store.get([key]);
+      const decoded = record == null ? undefined : decodeSession(key, record.value);
+      return decoded?.state === "live" ? decoded.tickets : undefined;
+    };
+    const [first, second, third] = [session.takeTicket(), session.takeTicket(), session.takeTicket()];
+    session.endTicket(second);
+    const claim = await told();
+    expect(claim).toEqual({ next: 4, open: [first, third] });
+    expect([first, second, third, 4].map((ticket) => claim && isOver(claim, ticket))).toEqual([
+      false,
+      true,
+      false,
+      false,
+    ]);
+    for (let more = 0; more < 40; more += 1) session.takeTicket();
+    session.endTicket(first);
+    expect(await told()).toEqual({ next: third, open: [] });
   });
 
   test("whose record was overwritten by something else ends at its deadline, and leaves that alone", async () => {

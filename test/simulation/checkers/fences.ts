@@ -56,16 +56,20 @@ export const resourceIsSafe: Checker = {
     const orders = new Map<number, number>();
     const accepted = new Map<string, { readonly order: number; readonly call: number }>();
     // The order of grants is that of the commits that made them.
-    const orderOfFences = new Map<string, number>();
+    const ordersOfFences = new Map<string, number[]>();
+    let admissions = 0;
     for (const { name, before, after } of rosterSteps(history.events)) {
       const known = new Set(before.holders.map(idOf));
       for (const holder of after.holders) {
-        if (!known.has(idOf(holder))) orderOfFences.set(`${name}/${holder.fence}`, orderOfFences.size);
+        if (known.has(idOf(holder))) continue;
+        const key = `${name}/${holder.fence}`;
+        admissions += 1;
+        ordersOfFences.set(key, [...(ordersOfFences.get(key) ?? []), admissions]);
       }
     }
     for (const event of history.events) {
       if (event.what === "granted") {
-        orders.set(event.call, orderOfFences.get(`${event.name}/${event.fence}`) ?? -1);
+        orders.set(event.call, ordersOfFences.get(`${event.name}/${event.fence}`)?.shift() ?? -1);
       }
       if (event.what !== "written" || !event.accepted) continue;
       if (event.atMs >= disasterMs && !history.plan.areWallClocksRight) break;

@@ -1,8 +1,15 @@
-import { type Mutant, mutant } from "./mutant.ts";
+import { type Edit, type Mutant, mutant } from "./mutant.ts";
 
 const session = "sessions/session.ts";
 const observer = "sessions/session-observer.ts";
 const observation = "sessions/observation.ts";
+
+/** Without it a deadline that has passed and is not seen would be looked at again and again at the same moment. */
+const lazyTimer: Edit = {
+  file: session,
+  find: "schedule(Math.ceil(this.remainingMs()), () => {",
+  replace: "schedule(Math.max(5, Math.ceil(this.remainingMs())), () => {",
+};
 
 /** Bugs in how a client keeps its own session, and in how others judge it. */
 export const sessionMutants: readonly Mutant[] = [
@@ -12,12 +19,22 @@ export const sessionMutants: readonly Mutant[] = [
     "this.#renewedAt = sentAt;",
     "this.#renewedAt = instant(this.#context.runtime);",
   ),
-  mutant(
-    "the deadline is twice the TTL",
-    session,
-    "(elapsedMs(this.#renewedAt, instant(this.#context.runtime)) >= this.ttlMs)",
-    "(elapsedMs(this.#renewedAt, instant(this.#context.runtime)) >= 2 * this.ttlMs)",
-  ),
+  {
+    name: "the deadline is twice the TTL",
+    edits: [
+      {
+        file: session,
+        find: "(elapsedMs(this.#renewedAt, instant(this.#context.runtime)) >= this.ttlMs)",
+        replace: "(elapsedMs(this.#renewedAt, instant(this.#context.runtime)) >= 2 * this.ttlMs)",
+      },
+      {
+        file: session,
+        find: "this.#quickElapsedMs() >= this.ttlMs) this.#loseByDeadline();",
+        replace: "this.#quickElapsedMs() >= 2 * this.ttlMs) this.#loseByDeadline();",
+      },
+      lazyTimer,
+    ],
+  },
   {
     name: "no lease ends while a heartbeat is on its way",
     edits: [
@@ -31,6 +48,7 @@ export const sessionMutants: readonly Mutant[] = [
         find: "  #checkThoroughly(): void {",
         replace: "  #checkThoroughly(): void {\n    if (this.#doubtful.size > 0) return;",
       },
+      lazyTimer,
     ],
   },
   mutant(
@@ -76,12 +94,22 @@ export const sessionMutants: readonly Mutant[] = [
     "attempt < deletesMax && expect !== null",
     "attempt < 1 && expect !== null",
   ),
-  mutant(
-    "a machine that slept does not notice",
-    "sessions/lease-clock.ts",
-    "return Math.max(quickElapsedMs(since, now.monotonicMs, now.wallMs), byUptimeMs);",
-    "return Math.max(now.monotonicMs - since.monotonicMs, Math.min(0, byUptimeMs));",
-  ),
+  {
+    name: "a machine that slept does not notice",
+    edits: [
+      {
+        file: "sessions/lease-clock.ts",
+        find: "return Math.max(quickElapsedMs(since, now.monotonicMs, now.wallMs), byUptimeMs);",
+        replace: "return Math.min(quickElapsedMs(since, now.monotonicMs, now.wallMs), byUptimeMs + 1e9);",
+      },
+      {
+        file: "sessions/lease-clock.ts",
+        find: "return Math.max(monotonicMs - since.monotonicMs, wallMs - since.wallMs);",
+        replace: "return wallMs > 0 ? monotonicMs - since.monotonicMs : 0;",
+      },
+      lazyTimer,
+    ],
+  },
   {
     name: "a holder that was paused is not told at its first question",
     edits: [
