@@ -16,12 +16,15 @@ export class OlderStateError extends UnavailableError {
  * Absence is decided by a write and not by a read: a lagging replica shows a young session as absent. So a tombstone
  * is put where no record seems to be. If it goes through, there was none, and there will be no other.
  *
+ * `isWanted` is asked before the tombstone: a session that was closed meanwhile has taken its record away itself.
+ *
  * @throws OlderStateError when the record stands there after all, and the store does not tell what it is.
  */
 export async function findOwnRecord(
   context: { readonly backend: Backend; readonly runtime: Runtime; readonly namespace: string },
   session: string,
   conflict: Conflict | undefined,
+  isWanted: () => boolean,
 ): Promise<StoredRecord | null> {
   const { backend, runtime, namespace } = context;
   // The write itself met nothing.
@@ -29,6 +32,7 @@ export async function findOwnRecord(
   const key = sessionKey(namespace, session);
   const [read] = await backend.get([key], { urgent: true });
   if (read != null) return read;
+  if (!isWanted()) return null;
   const value = encodeSession({ state: "dead", by: session, atMs: runtime.wallMs() });
   const put = { kind: "put", key, value, expect: null, ttlMs: tombstoneTtlMs } as const;
   const result = await backend.commit([put], { urgent: true });

@@ -25,6 +25,14 @@ export function elapsedMs(since: Instant, now: Instant): number {
   return Math.max(quickElapsedMs(since, now.monotonicMs, now.wallMs), byUptimeMs);
 }
 
+/**
+ * Whether wall clock and monotonic clock tell so different stories that only the uptime can say what happened: the
+ * machine slept, or somebody set the clock, or both.
+ */
+export function disagree(since: Instant, monotonicMs: number, wallMs: number): boolean {
+  return Math.abs(wallMs - since.wallMs - (monotonicMs - since.monotonicMs)) > uptimeStepMs;
+}
+
 /** As {@link elapsedMs} without the uptime, which costs a system call: for the hot path. */
 export function quickElapsedMs(since: Instant, monotonicMs: number, wallMs: number): number {
   return Math.max(monotonicMs - since.monotonicMs, wallMs - since.wallMs);

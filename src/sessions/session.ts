@@ -4,7 +4,7 @@ import { LeaseLostError, UnavailableError } from "../core/errors.ts";
 import { invariant } from "../core/invariant.ts";
 import type { CancelTimer, Runtime } from "../core/runtime.ts";
 import { findOwnRecord, OlderStateError } from "./find-own-record.ts";
-import { elapsedMs, type Instant, instant, quickElapsedMs } from "./lease-clock.ts";
+import { disagree, elapsedMs, type Instant, instant, quickElapsedMs } from "./lease-clock.ts";
 import {
   type ClientDescription,
   decodeSession,
@@ -147,7 +147,11 @@ export class Session {
 
   /** Compares the clocks with the deadline, and loses the session if that has passed. */
   check(): void {
-    if (this.#lost === undefined && this.#quickElapsedMs() >= this.ttlMs) this.#loseByDeadline();
+    if (this.#lost !== undefined) return;
+    const { runtime } = this.#context;
+    if (this.#quickElapsedMs() >= this.ttlMs) this.#loseByDeadline();
+    // A machine that slept while its clock was set back.
+    else if (disagree(this.#renewedAt, runtime.monotonicMs(), runtime.wallMs())) this.#checkThoroughly();
   }
 
   /**
@@ -211,7 +215,9 @@ export class Session {
     // It was closed meanwhile, and its record is gone for a reason.
     if (this.#lost !== undefined) return;
     const [conflict] = result.conflicts;
-    this.#resolveConflict(conflict?.current ?? (await findOwnRecord(this.#context, this.id, conflict)));
+    const isWanted = (): boolean => this.#lost === undefined;
+    const current = conflict?.current ?? (await findOwnRecord(this.#context, this.id, conflict, isWanted));
+    this.#resolveConflict(current);
   }
 
   /** Only this client renews the record, so a conflict is a beat of its own whose answer was lost, or the end. */

@@ -98,6 +98,25 @@ describe("a session", () => {
     expect(record && decodeSession(key, record.value)).toMatchObject({ state: "dead", by: session.id });
   });
 
+  test("of a machine that slept while its clock was set back is lost at the first question", async () => {
+    const { runtime, context } = setUp();
+    const session = await Session.open(context, ttlMs);
+    runtime.sleepMachine(2 * ttlMs);
+    runtime.jumpWall(-1.5 * ttlMs);
+    session.check();
+    expect(session.state).toBe("lost");
+  });
+
+  test("whose clock was set back lives on", async () => {
+    const { runtime, context } = setUp();
+    const session = await Session.open(context, ttlMs);
+    runtime.jumpWall(-100 * ttlMs);
+    session.check();
+    expect(session.state).toBe("held");
+    await runtime.advance(10 * ttlMs);
+    expect(session.state).toBe("held");
+  });
+
   test("whose end comes between two heartbeats leaves no record", async () => {
     const { runtime, context, backend, store } = setUp();
     const session = await Session.open(context, ttlMs);

@@ -150,6 +150,7 @@ async function findMutants(name: string | true): Promise<boolean> {
     program.error(`error: there is no mutant ${JSON.stringify(name)}; there are:\n${known}`);
   }
   let found = 0;
+  const proven = new Set<string>();
   for (const mutant of chosen) {
     const { threads, from, workload } = options;
     const histories = findMutantWithin;
@@ -157,11 +158,18 @@ async function findMutants(name: string | true): Promise<boolean> {
     const report = await runCampaign({ from, threads, workload, histories, mutant, checker, failuresMax: 1 });
     const [failure] = report.failures;
     if (failure !== undefined) found += 1;
+    for (const { checker: complaining } of failure?.violations ?? []) proven.add(complaining);
     const by = failure?.violations.map((violation) => violation.checker).join("; ");
     console.log(
       `${failure === undefined ? "NOT FOUND" : `seed ${failure.seed}`}: ${mutant.name}${by ? ` (${by})` : ""}`,
     );
   }
-  console.log(`${found} of ${chosen.length} planted bugs found within ${findMutantWithin} seeds`);
-  return found === chosen.length;
+  // A checker that no planted bug ever set off may be blind.
+  const unproven = name === true ? checkers.filter((checker) => !proven.has(checker.name)) : [];
+  for (const checker of unproven)
+    console.log(`UNPROVEN: no planted bug made this checker complain: ${checker.name}`);
+  console.log(
+    `${found} of ${chosen.length} planted bugs found within ${findMutantWithin} seeds, ${proven.size} checkers proven`,
+  );
+  return found === chosen.length && unproven.length === 0;
 }

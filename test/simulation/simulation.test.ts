@@ -1,5 +1,5 @@
-// Goal: 20,000 simulated histories keep every promise on every commit, the same seed is the same history, and what
-// makes a history hard really happens in them.
+// Goal: simulated histories keep every promise (2,000 of them here, 20,000 by `npm run simulate` on every commit), the
+// same seed is the same history, and what makes a history hard really happens in them.
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
@@ -27,12 +27,12 @@ async function run(...options: readonly string[]): Promise<{ code: number; stdou
   }
 }
 
-test("20,000 histories violate nothing, and none of what makes them hard is missing", {
-  timeout: 1_200_000,
+test("2,000 histories violate nothing, and none of what makes them hard is missing", {
+  timeout: 600_000,
 }, async () => {
-  const report = await runCampaign({ from: 1, histories: 20_000, threads: 2 });
+  const report = await runCampaign({ from: 1, histories: 2_000, threads: 1 });
   expect(report.failures.map(({ seed, violations }) => ({ seed, violations }))).toEqual([]);
-  expect(report.histories).toBe(20_000);
+  expect(report.histories).toBe(2_000);
   expect(rarities.filter((rarity) => !(Number(report.rarities[rarity]) > 0))).toEqual([]);
   const kinds = [...accidentKinds, ...mishapKinds];
   expect(kinds.filter((kind) => !(Number(report.faults[kind]) > 0))).toEqual([]);

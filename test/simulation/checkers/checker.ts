@@ -10,8 +10,27 @@ export interface Checker {
 
 /** When the store was first wiped or rolled back: from then on only fences are promised. */
 export function firstDisasterMs(history: History): number {
-  const disaster = history.events.find((event) => event.what === "store" && event.event !== "commit");
-  return disaster?.atMs ?? Number.POSITIVE_INFINITY;
+  return disastersOf(history)[0] ?? Number.POSITIVE_INFINITY;
+}
+
+/** When the store was wiped or rolled back. */
+export function disastersOf(history: History): readonly number[] {
+  return history.events.flatMap((event) =>
+    event.what === "store" && event.event !== "commit" ? [event.atMs] : [],
+  );
+}
+
+/**
+ * Until when critical sections must not overlap: as long as clock rates differ by no more than is tolerated, the store
+ * remembers what it acknowledged, and no machine sleeps while its wall clock is set back, which hides the sleep.
+ */
+export function exclusiveUntilMs(history: History): number {
+  const { isDriftTolerated, accidents, areWallClocksRight } = history.plan;
+  if (!isDriftTolerated) return 0;
+  const slept = accidents.filter(({ kind }) => kind === "machine sleep").map(({ client }) => client);
+  const setBack = accidents.filter(({ kind }) => kind === "wall clock back").map(({ client }) => client);
+  const isHidden = !areWallClocksRight && slept.some((client) => setBack.includes(client));
+  return isHidden ? 0 : firstDisasterMs(history);
 }
 
 /** A roster before and after one commit. */
@@ -23,8 +42,7 @@ export interface RosterStep {
   readonly after: Roster;
 }
 
-/** What stands in a record that is not there. */
-export const nobody: Roster = { fence: 0, capacity: 1, holders: [], waiters: [] };
+const nobody: Roster = { fence: 0, capacity: 1, holders: [], waiters: [] };
 
 /** The commits to rosters among events, in order. */
 export function* rosterSteps(events: readonly HistoryEvent[]): Generator<RosterStep> {

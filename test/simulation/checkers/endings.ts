@@ -104,11 +104,11 @@ function sessionsLeft(history: History, owners: ReadonlyMap<string, string>): st
   if (firstDisasterMs(history) < Number.POSITIVE_INFINITY) return [];
   const calmMs = history.events.find((event) => event.what === "calm")?.atMs ?? 0;
   const closedInPeace = new Set<string>();
-  /** How many heartbeats each session sent in peace: after the second one it lives. */
+  /** How many heartbeats of each session were answered in peace: after the second one it lives. */
   const beats = new Map<string, number>();
   const closing = new Map<string, number>();
   for (const event of history.events) {
-    if (event.what === "beat sent" && event.atMs > calmMs) {
+    if (event.what === "beat answered" && event.atMs > calmMs) {
       beats.set(event.session, (beats.get(event.session) ?? 0) + 1);
     }
     if (event.what !== "process") continue;

@@ -1,4 +1,4 @@
-import { type Checker, firstDisasterMs } from "./checker.ts";
+import { type Checker, exclusiveUntilMs } from "./checker.ts";
 
 /**
  * Nobody acts under a grant once somebody acted under a later one. A holder that is stopped does not act; when it goes
@@ -7,12 +7,11 @@ import { type Checker, firstDisasterMs } from "./checker.ts";
 export const holdersActInTurn: Checker = {
   name: "holders act in turn",
   check(history) {
-    if (!history.plan.isDriftTolerated) return [];
-    const disasterMs = firstDisasterMs(history);
+    const untilMs = exclusiveUntilMs(history);
     const violations: string[] = [];
     const last = new Map<string, { readonly fence: number; readonly by: string }>();
     for (const event of history.events) {
-      if (event.atMs >= disasterMs) break;
+      if (event.atMs >= untilMs) break;
       if (event.what !== "acted") continue;
       const newest = last.get(event.name);
       if (newest !== undefined && event.fence < newest.fence) {
@@ -33,13 +32,12 @@ export const holdersActInTurn: Checker = {
 export const sectionsDoNotOverlap: Checker = {
   name: "critical sections do not overlap",
   check(history) {
-    if (!history.plan.isDriftTolerated) return [];
-    const disasterMs = firstDisasterMs(history);
+    const untilMs = exclusiveUntilMs(history);
     const violations: string[] = [];
     const open = new Map<number, { readonly name: string; readonly by: string; readonly fence: number }>();
     const halted = new Set<string>();
     for (const event of history.events) {
-      if (event.atMs >= disasterMs) break;
+      if (event.atMs >= untilMs) break;
       if (event.what === "process") {
         if (event.state === "stopped" || event.state === "crashed") halted.add(event.by);
         if (event.state === "resumed") halted.delete(event.by);

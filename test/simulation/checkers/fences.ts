@@ -1,21 +1,23 @@
 import { wallEpochMs } from "../../../src/testing/simulation/simulated-process.ts";
-import { type Checker, firstDisasterMs, idOf, nobody, rosterSteps } from "./checker.ts";
+import { type Checker, disastersOf, firstDisasterMs, idOf, rosterSteps } from "./checker.ts";
 
 /** Fences of a name rise with every grant, for ever; over a wiped store as long as wall clocks are right. */
 export const fencesRise: Checker = {
   name: "fences rise",
   check(history) {
     const violations: string[] = [];
-    const disasterMs = firstDisasterMs(history);
+    const disastersMs = disastersOf(history);
     const largest = new Map<string, number>();
     for (const { atMs, name, before, after } of rosterSteps(history.events)) {
-      const isPromised = atMs < disasterMs || history.plan.areWallClocksRight;
+      const lastDisasterMs = disastersMs.findLast((each) => each <= atMs);
+      const isPromised = lastDisasterMs === undefined || history.plan.areWallClocksRight;
       const known = new Set(before.holders.map(idOf));
       for (const holder of after.holders) {
         if (known.has(idOf(holder))) continue;
         const highest = largest.get(name) ?? 0;
-        // A write that made a record of its own before the store was wiped, and landed after it: resources refuse it.
-        const isOvertaken = before === nobody && holder.fence > wallEpochMs * 1_000 && atMs > disasterMs;
+        // A write that was sent before the store was wiped or rolled back, and landed after it: resources refuse it.
+        const grantedMs = holder.fence / 1_000 - wallEpochMs;
+        const isOvertaken = lastDisasterMs !== undefined && grantedMs > 0 && grantedMs <= lastDisasterMs;
         if (isPromised && holder.fence <= highest && !isOvertaken) {
           violations.push(
             `${name}: ${idOf(holder)} was given fence ${holder.fence} after ${highest} at ${atMs}`,

@@ -9,7 +9,7 @@ import {
   type SequentialModel,
 } from "../../../src/testing/linearizability.ts";
 import type { History, HistoryEvent } from "../history.ts";
-import { type Checker, firstDisasterMs, rosterSteps } from "./checker.ts";
+import { type Checker, exclusiveUntilMs, firstDisasterMs, rosterSteps } from "./checker.ts";
 import { lastBeats } from "./heartbeats.ts";
 
 const unknown = Number.POSITIVE_INFINITY;
@@ -20,7 +20,7 @@ type Entries<Operation> = Map<string, HistoryEntry<Operation>[]>;
 export const locksAreLinearizable: Checker = {
   name: "locks are linearizable",
   check(history) {
-    if (!history.plan.isDriftTolerated || firstDisasterMs(history) < Number.POSITIVE_INFINITY) return [];
+    if (exclusiveUntilMs(history) < Number.POSITIVE_INFINITY) return [];
     return explain(fencedLockModel(), lockEntries(history));
   },
 };

@@ -17,7 +17,9 @@ export const nobodyIsBuriedAlive: Checker = {
       for (const { after } of event.changes) {
         if (after?.kind !== "session" || after.record.state !== "dead") continue;
         const deadlineMs = heartbeats.arrived.get(after.session)?.deadlineMs ?? Number.POSITIVE_INFINITY;
-        if (event.atMs < deadlineMs) {
+        // Who finds its own record gone ends it itself.
+        const isOwn = heartbeats.arrived.get(after.session)?.by === event.by;
+        if (event.atMs < deadlineMs && !isOwn) {
           violations.push(
             `${after.session} was declared dead by ${event.by} at ${event.atMs}, and could have lived until ${deadlineMs}`,
           );

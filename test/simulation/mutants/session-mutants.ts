@@ -40,8 +40,9 @@ export const sessionMutants: readonly Mutant[] = [
     edits: [
       {
         file: session,
-        find: "this.#quickElapsedMs() >= this.ttlMs) this.#loseByDeadline();",
-        replace: "this.#doubtful.size === 0 && this.#quickElapsedMs() >= this.ttlMs) this.#loseByDeadline();",
+        find: "    if (this.#quickElapsedMs() >= this.ttlMs) this.#loseByDeadline();",
+        replace:
+          "    if (this.#doubtful.size > 0) return;\n    if (this.#quickElapsedMs() >= this.ttlMs) this.#loseByDeadline();",
       },
       {
         file: session,
