@@ -134,8 +134,9 @@ export class Turn {
     const isSame =
       entrants.length === this.#watched.length &&
       entrants.every(({ session }, index) => session === this.#watched[index]?.session);
-    if (isSame) return;
+    // The same session may stand there with another ticket.
     this.#watched = entrants;
+    if (isSame) return;
     this.#lookIn(firstLookTtls * this.#watchedTtlMs());
   }
 

@@ -32,12 +32,11 @@ test("checkers that a bug must be found by exist", () => {
 });
 
 test.each(formerBugs)(
-  "seed $seed shows a former bug, and is clean without it: $mutant",
-  async ({ mutant, seed }) => {
-    const bug = mutants.find(({ name }) => name === mutant);
-    if (bug === undefined) throw new Error(`there is no mutant ${JSON.stringify(mutant)}`);
+  "seed $seed shows a former bug, and is clean without it: $mutant.name",
+  async (former) => {
+    const { seed, mutant } = former;
     const seedAlone = { from: seed, histories: 1, threads: 1 };
-    const withBug = await runCampaign({ ...seedAlone, mutant: bug });
+    const withBug = await runCampaign({ ...seedAlone, mutant });
     expect(withBug.failures.map((failure) => failure.seed)).toEqual([seed]);
     const withoutBug = await runCampaign(seedAlone);
     expect(withoutBug.failures).toEqual([]);

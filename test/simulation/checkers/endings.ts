@@ -104,13 +104,11 @@ function sessionsLeft(history: History, owners: ReadonlyMap<string, string>): st
   if (firstDisasterMs(history) < Number.POSITIVE_INFINITY) return [];
   const calmMs = history.events.find((event) => event.what === "calm")?.atMs ?? 0;
   const closedInPeace = new Set<string>();
-  /** How many heartbeats of each session were answered in peace: after the second one it lives. */
-  const beats = new Map<string, number>();
+  /** The newest session of each process: it acquired everything once more, after the faults had stopped. */
+  const newest = new Map<string, string>();
   const closing = new Map<string, number>();
   for (const event of history.events) {
-    if (event.what === "beat answered" && event.atMs > calmMs) {
-      beats.set(event.session, (beats.get(event.session) ?? 0) + 1);
-    }
+    if (event.what === "beat sent") newest.set(event.by, event.session);
     if (event.what !== "process") continue;
     if (event.state === "closing") closing.set(event.by, event.atMs);
     if (event.state === "closed" && (closing.get(event.by) ?? 0) > calmMs) closedInPeace.add(event.by);
@@ -118,7 +116,7 @@ function sessionsLeft(history: History, owners: ReadonlyMap<string, string>): st
   return [...history.final.values()].flatMap((found) =>
     found.kind === "session" &&
     found.record.state === "live" &&
-    (beats.get(found.session) ?? 0) >= 2 &&
+    newest.get(owners.get(found.session) ?? "") === found.session &&
     closedInPeace.has(owners.get(found.session) ?? "")
       ? [`the record of session ${found.session} stayed`]
       : [],
