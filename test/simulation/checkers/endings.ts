@@ -104,11 +104,15 @@ function sessionsLeft(history: History, owners: ReadonlyMap<string, string>): st
   if (firstDisasterMs(history) < Number.POSITIVE_INFINITY) return [];
   const calmMs = history.events.find((event) => event.what === "calm")?.atMs ?? 0;
   const closedInPeace = new Set<string>();
-  /** The newest session of each process: it acquired everything once more, after the faults had stopped. */
+  /** The newest session of each process, and its heartbeats that were answered in peace: after the second it lives. */
   const newest = new Map<string, string>();
+  const beats = new Map<string, Set<number>>();
   const closing = new Map<string, number>();
   for (const event of history.events) {
     if (event.what === "beat sent") newest.set(event.by, event.session);
+    if (event.what === "beat answered" && event.atMs > calmMs) {
+      beats.set(event.session, (beats.get(event.session) ?? new Set()).add(event.beat));
+    }
     if (event.what !== "process") continue;
     if (event.state === "closing") closing.set(event.by, event.atMs);
     if (event.state === "closed" && (closing.get(event.by) ?? 0) > calmMs) closedInPeace.add(event.by);
@@ -117,6 +121,7 @@ function sessionsLeft(history: History, owners: ReadonlyMap<string, string>): st
     found.kind === "session" &&
     found.record.state === "live" &&
     newest.get(owners.get(found.session) ?? "") === found.session &&
+    (beats.get(found.session)?.size ?? 0) >= 2 &&
     closedInPeace.has(owners.get(found.session) ?? "")
       ? [`the record of session ${found.session} stayed`]
       : [],
