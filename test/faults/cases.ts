@@ -1,0 +1,48 @@
+import { connectionFaults } from "./faults/connections.ts";
+import type { Fault } from "./faults/fault.ts";
+import { serverKill } from "./faults/server-kill.ts";
+import { serverStop } from "./faults/server-stop.ts";
+import { workerKill } from "./faults/worker-kill.ts";
+import { workerStop } from "./faults/worker-stop.ts";
+import { type BackendName, backendNames } from "./targets/target.ts";
+import { type WorkloadName, workloadNames } from "./worker-settings.ts";
+
+/** Every kind of fault. Another one needs a line here, and is then part of the full run. */
+export const faults: readonly Fault[] = [workerKill, workerStop, serverKill, serverStop, ...connectionFaults];
+
+/** One run: workers of one workload, on one backend, under one kind of fault. */
+export interface Case {
+  readonly workload: WorkloadName;
+  readonly backend: BackendName;
+  readonly fault: Fault;
+}
+
+/** Every case there is. */
+export function allCases(): Case[] {
+  return backendNames.flatMap((backend) =>
+    faults
+      .filter((fault) => fault.backends.includes(backend))
+      .flatMap((fault) =>
+        (fault.workloads ?? workloadNames).map((workload) => ({ workload, backend, fault })),
+      ),
+  );
+}
+
+/** Those that run with every change: each backend, workload and fault at least once, in about five minutes. */
+const chosen: readonly string[] = [];
+
+/** The cases of a selection. */
+export function casesOf(selection: "ci" | "full"): Case[] {
+  const all = allCases();
+  if (selection === "full") return all;
+  return chosen.map((name) => {
+    const found = all.find((candidate) => nameOf(candidate) === name);
+    if (found === undefined) throw new Error(`the selection names ${name}, and there is no such case`);
+    return found;
+  });
+}
+
+/** `workload/backend/fault`. */
+export function nameOf({ workload, backend, fault }: Case): string {
+  return `${workload}/${backend}/${fault.name}`;
+}

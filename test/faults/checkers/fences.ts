@@ -1,0 +1,57 @@
+import { type Finding, type History, requestsIn } from "../history.ts";
+
+interface Granted {
+  readonly worker: string;
+  readonly fence: number;
+  readonly calledAt: number;
+  readonly grantedAt: number;
+}
+
+/**
+ * No two grants of a name have the same fence, and who asks when a grant has been given gets a larger one. Two that
+ * asked at the same time may come in either order: when they were granted is known only by when they heard of it.
+ */
+export function checkFences(history: History): Finding {
+  const byName = new Map<string, Granted[]>();
+  for (const { worker, name, fence, calledAt, grantedAt } of requestsIn(history)) {
+    if (fence === undefined || grantedAt === undefined) continue;
+    byName.set(name, [...(byName.get(name) ?? []), { worker, fence, calledAt, grantedAt }]);
+  }
+  const violations = [...byName].flatMap(([name, grants]) => [
+    ...duplicates(name, grants),
+    ...fallsBack(name, grants),
+  ]);
+  return { examined: [...byName.values()].flat().length, violations };
+}
+
+function duplicates(name: string, grants: readonly Granted[]): string[] {
+  const owners = new Map<number, string>();
+  return grants.flatMap(({ worker, fence }) => {
+    const other = owners.get(fence);
+    owners.set(fence, worker);
+    return other === undefined
+      ? []
+      : [`fence ${fence} of ${name} was given twice: to ${other} and to ${worker}`];
+  });
+}
+
+function fallsBack(name: string, grants: readonly Granted[]): string[] {
+  const byGrant = [...grants].sort((a, b) => a.grantedAt - b.grantedAt);
+  const byCall = [...grants].sort((a, b) => a.calledAt - b.calledAt);
+  const violations: string[] = [];
+  let next = 0;
+  let highest: Granted | undefined;
+  for (const grant of byCall) {
+    for (let other = byGrant[next]; other !== undefined && other.grantedAt < grant.calledAt; next += 1) {
+      if (highest === undefined || other.fence > highest.fence) highest = other;
+      other = byGrant[next + 1];
+    }
+    if (highest !== undefined && grant.fence <= highest.fence) {
+      violations.push(
+        `fences of ${name} fell: ${grant.worker} asked at ${grant.calledAt.toFixed(1)} and got ${grant.fence}, when ` +
+          `${highest.worker} had got ${highest.fence} at ${highest.grantedAt.toFixed(1)}`,
+      );
+    }
+  }
+  return violations;
+}

@@ -1,0 +1,144 @@
+/**
+ * What a case leaves behind: the logs of its workers, of the resource, and of the one who made the faults. Everything
+ * is judged from these, when all is over. Times are milliseconds on the machine's monotonic clock, which all its
+ * processes share.
+ */
+
+/** What a worker does, as it writes it down the moment it happens. */
+export type WorkerEvent = { readonly at: number } & (
+  | { readonly event: "ready" | "closing" | "closed" }
+  /** It asks for a lock; everything about this request bears the same `call`. */
+  | { readonly event: "called"; readonly call: number; readonly name: string }
+  /** It saw itself in the queue, or holding, by `inspect()`. */
+  | { readonly event: "queued"; readonly call: number }
+  | { readonly event: "granted"; readonly call: number; readonly name: string; readonly fence: number }
+  /** A question to the grant that began at `at` was answered: it is held. So it was held at `at`. */
+  | { readonly event: "held"; readonly call: number }
+  | { readonly event: "lost"; readonly call: number }
+  /** The resource answered a write. */
+  | { readonly event: "wrote"; readonly call: number; readonly accepted: boolean }
+  /** The work is over; what comes next is the release. */
+  | { readonly event: "ended"; readonly call: number }
+  | { readonly event: "released"; readonly call: number }
+  /** No grant: time ran out, somebody else had it, or the store refused. */
+  | { readonly event: "gave-up"; readonly call: number; readonly code: string }
+  | { readonly event: "release-failed"; readonly call: number; readonly code: string }
+  | { readonly event: "add-called"; readonly sequence: number }
+  | { readonly event: "added"; readonly sequence: number; readonly sum: number }
+  | { readonly event: "add-failed"; readonly sequence: number; readonly code: string }
+  /** Given up after `UNAVAILABLE`, which says that nothing was applied. */
+  | { readonly event: "add-dropped"; readonly sequence: number }
+  /** It opens a session: the first one, or another after a loss. */
+  | { readonly event: "session" }
+  /** A heartbeat was confirmed that was sent at `sentAt`. */
+  | { readonly event: "renewed"; readonly sentAt: number }
+  /** A request to the store failed. leasehold may well cope with it. */
+  | { readonly event: "store-failed"; readonly doing: string; readonly code: string }
+  /** Something that is no error of leasehold's. */
+  | { readonly event: "unexpected"; readonly message: string }
+);
+
+/** The log of one process: a worker that was replaced has several. */
+export interface WorkerLog {
+  /** `w<place>.<incarnation>`. */
+  readonly worker: string;
+  readonly place: number;
+  readonly events: readonly WorkerEvent[];
+  /** When it was killed on purpose. */
+  readonly killedAt?: number;
+}
+
+/** One fault, from its beginning until everything that it touched is as before. */
+export interface Round {
+  readonly what: string;
+  readonly faultAt: number;
+  readonly healedAt: number;
+  /** The workers that must get on again after it. */
+  readonly survivors: readonly string[];
+}
+
+/** What became of one write at the resource, in the order in which it decided. */
+export interface ResourceEvent {
+  readonly at: number;
+  readonly worker: string;
+  readonly name: string;
+  readonly fence: number;
+  readonly accepted: boolean;
+}
+
+/** What a case leaves behind. */
+export interface History {
+  readonly ttlMs: number;
+  readonly workers: readonly WorkerLog[];
+  readonly rounds: readonly Round[];
+  readonly resource: readonly ResourceEvent[];
+  /** All workers of the first crew were ready. */
+  readonly startedAt: number;
+  /** The counter when everybody had stopped; left out where there is none. */
+  readonly finalSum?: number;
+  /** What still stood in the store when everybody had stopped. */
+  readonly leftovers: readonly string[];
+  /** Workers that did not end when they were told to. */
+  readonly stubborn: readonly string[];
+}
+
+/** What a checker says of a history. */
+export interface Finding {
+  /** How many things it looked at. None: the check was vacuous. */
+  readonly examined: number;
+  readonly violations: readonly string[];
+}
+
+/** Judges a history from one point of view. */
+export type Checker = (history: History) => Finding;
+
+/** Now, on the clock that all processes of this machine share. */
+export function sharedNowMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+/** Whether this event says that the worker got something done. */
+export function isProgress({ event }: WorkerEvent): boolean {
+  return event === "granted" || event === "added";
+}
+
+/** One request for a lock, put together from a worker's log. */
+export interface Request {
+  readonly worker: string;
+  readonly call: number;
+  readonly name: string;
+  readonly calledAt: number;
+  queuedAt?: number;
+  grantedAt?: number;
+  fence?: number;
+  gaveUpAt?: number;
+  /** The last moment at which it was certainly held. */
+  heldAt?: number;
+}
+
+/** Every request for a lock in a history. */
+export function requestsIn(history: History): Request[] {
+  return history.workers.flatMap(({ worker, events }) => {
+    const requests = new Map<number, Request>();
+    for (const event of events) {
+      if (event.event === "called") {
+        const { call, name, at } = event;
+        requests.set(call, { worker, call, name, calledAt: at });
+      } else if ("call" in event) {
+        const request = requests.get(event.call);
+        if (request !== undefined) note(request, event);
+      }
+    }
+    return [...requests.values()];
+  });
+}
+
+function note(request: Request, event: WorkerEvent): void {
+  if (event.event === "queued") request.queuedAt = event.at;
+  else if (event.event === "held") request.heldAt = event.at;
+  else if (event.event === "gave-up") request.gaveUpAt = event.at;
+  else if (event.event === "granted") {
+    request.grantedAt = event.at;
+    request.fence = event.fence;
+  }
+}

@@ -1,0 +1,79 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  AcquireTimeoutError,
+  type Backend,
+  createCoordinator,
+  LeaseholdError,
+  type Lock,
+} from "../../src/index.ts";
+import { openStore } from "./open-store.ts";
+import { counterKey, namespace } from "./worker-settings.ts";
+
+const attemptsMax = 50;
+const attemptPauseMs = 200;
+const looksMax = 10;
+const inspectorName = "inspector";
+
+/** What the counter stands at, asked by a write, which nothing stale can answer. */
+export async function readFinalSum(url: string): Promise<number> {
+  return withStore(url, (store) => store.add(counterKey, 0, { writer: randomUUID(), sequence: 1 }));
+}
+
+/**
+ * What still stands in the store when everybody has stopped: a lock that cannot be had within the time that leases of
+ * killed workers take to end, one after the other, and whoever still stands in a queue afterwards.
+ */
+export async function readLeftovers(
+  url: string,
+  names: readonly string[],
+  ttlMs: number,
+): Promise<readonly string[]> {
+  return withStore(url, async (store) => {
+    await using coordinator = createCoordinator(store, { ttl: ttlMs, namespace, clientName: inspectorName });
+    const leftovers: string[] = [];
+    for (const name of names) {
+      const lock = coordinator.lock(name);
+      try {
+        await using _grant = await lock.acquire({ wait: 8 * ttlMs });
+        leftovers.push(...(await othersIn(lock)));
+      } catch (error) {
+        if (!(error instanceof AcquireTimeoutError)) throw error;
+        leftovers.push(`${name} could not be acquired when everybody had stopped: ${error.message}`);
+      }
+    }
+    return leftovers;
+  });
+}
+
+/** Everybody but ourselves who goes on standing in a queue. A read may be stale: it is asked for more than once. */
+async function othersIn(lock: Lock): Promise<readonly string[]> {
+  for (let look = 1; ; look += 1) {
+    const seen = await lock.inspect();
+    const others = [...(seen?.holders ?? []), ...(seen?.waiters ?? [])].filter(
+      ({ client }) => client?.name !== inspectorName,
+    );
+    if (others.length === 0 || look >= looksMax) {
+      return others.map((other) => `${lock.name} still shows ${JSON.stringify(other)}`);
+    }
+    await delay(attemptPauseMs);
+  }
+}
+
+/** The store has just been through a fault: it is given some time to answer. */
+async function withStore<R>(url: string, ask: (store: Backend) => Promise<R>): Promise<R> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const store = await openStore(url);
+      try {
+        await store.setup({ create: false });
+        return await ask(store);
+      } finally {
+        await store.close();
+      }
+    } catch (error) {
+      if (!(error instanceof LeaseholdError && error.retryable) || attempt >= attemptsMax) throw error;
+      await delay(attemptPauseMs);
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Case } from "./cases.ts";
+import { type Crew, startCrew } from "./crew.ts";
+import type { Scene, World } from "./faults/fault.ts";
+import { type History, type Round, sharedNowMs } from "./history.ts";
+import { judge, recoveryLimitMs, type Verdict } from "./judge.ts";
+import { openStore } from "./open-store.ts";
+import { type Random, seededRandom } from "./random.ts";
+import { readFinalSum, readLeftovers } from "./remains.ts";
+import { openResource } from "./resource.ts";
+import { type BrokenWay, lockNamesOf } from "./worker-settings.ts";
+
+/** How a case is run. */
+export interface RunOptions {
+  /** How long faults are made, one after the other; the one that is on is brought to its end. */
+  readonly seconds: number;
+  readonly seed: number;
+  /** For all files of the case. */
+  readonly folder: string;
+  /** Ends everything before its time. */
+  readonly signal: AbortSignal;
+  readonly broken: BrokenWay | undefined;
+}
+
+const crewSize = 4;
+const ttlMs = 1_500;
+const warmUpMs = 1_500;
+const coolDownMs = 300;
+const endTimeoutMs = 12_000;
+const progressPollMs = 20;
+
+/** Runs one case from the start of its store to the verdict. Everything that it started is gone afterwards. */
+export async function runCase({ workload, backend, fault }: Case, options: RunOptions): Promise<Verdict> {
+  const { folder, seed, broken } = options;
+  const storeFolder = join(folder, "store");
+  await mkdir(storeFolder, { recursive: true });
+  const random = seededRandom(seed);
+  const resourcePath = join(folder, "resource");
+  await using world = await fault.open({ backend, folder: storeFolder, random });
+  await setUp(world.url);
+  await using resource = await openResource(resourcePath, broken !== undefined);
+  await using crew = await startCrew({
+    size: crewSize,
+    folder,
+    seed,
+    settings: { workload, ttlMs, resourcePath, ...(broken !== undefined && { broken }) },
+    launch: world.launch,
+  });
+  const startedAt = sharedNowMs();
+  await delay(warmUpMs, undefined, { signal: options.signal });
+  const limitMs = recoveryLimitMs(fault, ttlMs);
+  const rounds = await makeFaults(world, crew, random, { ...options, once: fault.once === true, limitMs });
+  await delay(coolDownMs, undefined, { signal: options.signal });
+  const stubborn = await crew.end(endTimeoutMs);
+  const isLost = fault.ends === "lost";
+  const finalSum = workload === "counting" && !isLost ? await readFinalSum(world.url) : undefined;
+  const leftovers = isLost ? [] : await readLeftovers(world.url, lockNamesOf(workload), ttlMs);
+  const history: History = {
+    ttlMs,
+    workers: crew.logs(),
+    rounds,
+    resource: resource.log,
+    startedAt,
+    leftovers,
+    stubborn,
+    ...(finalSum !== undefined && { finalSum }),
+  };
+  return judge(history, workload, fault);
+}
+
+async function setUp(url: string): Promise<void> {
+  const store = await openStore(url);
+  try {
+    await store.setup({ create: true });
+  } finally {
+    await store.close();
+  }
+}
+
+interface FaultPlan {
+  readonly seconds: number;
+  readonly signal: AbortSignal;
+  readonly once: boolean;
+  readonly limitMs: number;
+}
+
+async function makeFaults(world: World, crew: Crew, random: Random, plan: FaultPlan): Promise<Round[]> {
+  const rounds: Round[] = [];
+  const endAt = sharedNowMs() + plan.seconds * 1_000;
+  do {
+    const { signal, limitMs } = plan;
+    let faultAt: number | undefined;
+    let healedAt: number | undefined;
+    const scene: Scene = {
+      crew,
+      random,
+      ttlMs,
+      begin: () => {
+        faultAt = sharedNowMs();
+      },
+      heal: () => {
+        healedAt = sharedNowMs();
+      },
+      pause: (delayMs) => delay(delayMs, undefined, { signal }),
+    };
+    const what = await world.round(scene);
+    healedAt ??= sharedNowMs();
+    const survivors = crew.members.map(({ worker }) => worker);
+    rounds.push({ what, faultAt: faultAt ?? healedAt, healedAt, survivors });
+    await untilAllGotOn(crew, healedAt, 2 * limitMs, signal);
+    await delay(random.between(100, 500), undefined, { signal });
+  } while (!plan.once && sharedNowMs() < endAt);
+  return rounds;
+}
+
+/** Waits for the slowest, for longer than it may take, so that it is told how long it took. */
+async function untilAllGotOn(
+  crew: Crew,
+  since: number,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const giveUpAt = sharedNowMs() + timeoutMs;
+  while (crew.members.some((member) => member.progressAfter(since) === undefined)) {
+    if (sharedNowMs() > giveUpAt) return;
+    await delay(progressPollMs, undefined, { signal });
+  }
+}

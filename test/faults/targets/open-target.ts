@@ -1,0 +1,18 @@
+import { dynamodbTarget } from "./dynamodb.ts";
+import { natsTarget } from "./nats.ts";
+import { sqliteTarget } from "./sqlite.ts";
+import type { BackendName, Target } from "./target.ts";
+
+/** Starts the store of one case as it is run most simply. */
+export async function openTarget(backend: BackendName, folder: string): Promise<Target> {
+  switch (backend) {
+    case "sqlite":
+      return sqliteTarget(folder);
+    case "nats":
+      return natsTarget();
+    case "nats-cluster":
+      throw new Error("not yet");
+    case "dynamodb":
+      return dynamodbTarget();
+  }
+}

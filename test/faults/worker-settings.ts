@@ -1,0 +1,38 @@
+/** The workloads, and what a worker does in each. */
+export const workloadNames = ["fenced", "counting", "waiting"] as const;
+
+/** A workload: `fenced`, `counting`, `waiting`. */
+export type WorkloadName = (typeof workloadNames)[number];
+
+/** Ways to break a worker on purpose, so that it is seen that the checkers find it. */
+export const brokenWays = ["no-lock", "careless-count"] as const;
+
+/** A way to break a worker on purpose. */
+export type BrokenWay = (typeof brokenWays)[number];
+
+/** Everything a worker process is told at its start. */
+export interface WorkerSettings {
+  readonly worker: string;
+  readonly workload: WorkloadName;
+  readonly url: string;
+  readonly ttlMs: number;
+  readonly seed: number;
+  readonly logPath: string;
+  readonly resourcePath: string;
+  readonly broken?: BrokenWay;
+}
+
+/** The namespace that all workers share. */
+export const namespace = "faults";
+/** The key of the counter of `counting`. */
+export const counterKey = "faults.count.total";
+/** The locks of `fenced`. Two: a worker meets others and also gets on. */
+export const fencedNames = ["resource-1", "resource-2"] as const;
+/** The lock of `waiting`. */
+export const waitingName = "line";
+
+/** The locks that a workload leaves free when everybody has stopped. */
+export function lockNamesOf(workload: WorkloadName): readonly string[] {
+  if (workload === "counting") return [];
+  return workload === "fenced" ? fencedNames : [waitingName];
+}
