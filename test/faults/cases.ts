@@ -1,5 +1,10 @@
+import { clockJump } from "./faults/clock-jump.ts";
 import { connectionFaults } from "./faults/connections.ts";
+import { diskFull } from "./faults/disk-full.ts";
 import type { Fault } from "./faults/fault.ts";
+import { leaderKill, leaderStepDown } from "./faults/leader.ts";
+import { partition } from "./faults/partition.ts";
+import { powerLoss } from "./faults/power-loss.ts";
 import { serverKill } from "./faults/server-kill.ts";
 import { serverStop } from "./faults/server-stop.ts";
 import { workerKill } from "./faults/worker-kill.ts";
@@ -8,7 +13,19 @@ import { type BackendName, backendNames } from "./targets/target.ts";
 import { type WorkloadName, workloadNames } from "./worker-settings.ts";
 
 /** Every kind of fault. Another one needs a line here, and is then part of the full run. */
-export const faults: readonly Fault[] = [workerKill, workerStop, serverKill, serverStop, ...connectionFaults];
+export const faults: readonly Fault[] = [
+  workerKill,
+  workerStop,
+  serverKill,
+  serverStop,
+  leaderStepDown,
+  leaderKill,
+  ...connectionFaults,
+  partition,
+  clockJump,
+  diskFull,
+  powerLoss,
+];
 
 /** One run: workers of one workload, on one backend, under one kind of fault. */
 export interface Case {

@@ -11,8 +11,8 @@ import type { WorkerSettings } from "./worker-settings.ts";
 /** How the worker at one place reaches its store, and in what surroundings it runs. */
 export interface Launch {
   readonly url: string;
-  /** A command that runs the worker in its own process, such as `ip netns exec name`. */
-  readonly through?: readonly string[];
+  /** The command that runs `command` elsewhere, in the same process. */
+  through?(command: readonly [string, ...string[]]): readonly [string, ...string[]];
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -114,19 +114,21 @@ class CrewMember implements Member {
     this.worker = `w${place}.${incarnation}`;
     this.place = place;
     const logPath = join(options.folder, `${this.worker}.jsonl`);
-    const { url, through = [], environment = {} } = options.launch(place);
+    const launch = options.launch(place);
     const seed = options.seed + 1_000 * place + incarnation;
-    const settings: WorkerSettings = { ...options.settings, worker: this.worker, url, seed, logPath };
-    const node = [
-      process.execPath,
-      "--disable-warning=ExperimentalWarning",
-      program,
-      JSON.stringify(settings),
-    ];
-    const [file = process.execPath, ...parameters] = [...through, ...node];
+    const settings: WorkerSettings = {
+      ...options.settings,
+      worker: this.worker,
+      url: launch.url,
+      seed,
+      logPath,
+    };
+    const flags = ["--disable-warning=ExperimentalWarning"];
+    const command = [process.execPath, ...flags, program, JSON.stringify(settings)] as const;
+    const [file, ...parameters] = launch.through?.(command) ?? command;
     this.#child = spawn(file, parameters, {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
-      env: { ...process.env, ...environment },
+      env: { ...process.env, ...launch.environment },
     });
     this.#child.on("error", (error) => {
       this.errors += String(error);

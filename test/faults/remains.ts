@@ -3,10 +3,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import {
   AcquireTimeoutError,
   type Backend,
+  connect,
   createCoordinator,
   LeaseholdError,
   type Lock,
 } from "../../src/index.ts";
+import { sharedNowMs, type WorkerEvent, type WorkerLog } from "./history.ts";
 import { openStore } from "./open-store.ts";
 import { counterKey, namespace } from "./worker-settings.ts";
 
@@ -44,6 +46,22 @@ export async function readLeftovers(
     }
     return leftovers;
   });
+}
+
+/**
+ * What an operator does when a store was lost: makes it anew, and goes on. Its grants must be newer than all that were
+ * given before.
+ */
+export async function startAnew(url: string, names: readonly string[], ttlMs: number): Promise<WorkerLog> {
+  const events: WorkerEvent[] = [];
+  await using coordinator = await connect(url, { ttl: ttlMs, namespace, clientName: inspectorName });
+  for (const [call, name] of names.entries()) {
+    events.push({ at: sharedNowMs(), event: "called", call, name });
+    await using grant = await coordinator.lock(name).acquire({ wait: 8 * ttlMs });
+    events.push({ at: sharedNowMs(), event: "granted", call, name, fence: grant.fence });
+  }
+  events.push({ at: sharedNowMs(), event: "closed" });
+  return { worker: "operator", place: -1, events };
 }
 
 /** Everybody but ourselves who goes on standing in a queue. A read may be stale: it is asked for more than once. */

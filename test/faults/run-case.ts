@@ -1,14 +1,14 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Case } from "./cases.ts";
 import { type Crew, startCrew } from "./crew.ts";
 import type { Scene, World } from "./faults/fault.ts";
 import { type History, type Round, sharedNowMs } from "./history.ts";
-import { judge, recoveryLimitMs, type Verdict } from "./judge.ts";
+import { judge, operationsPerSecondMin, recoveryLimitMs, type Verdict } from "./judge.ts";
 import { openStore } from "./open-store.ts";
 import { type Random, seededRandom } from "./random.ts";
-import { readFinalSum, readLeftovers } from "./remains.ts";
+import { readFinalSum, readLeftovers, startAnew } from "./remains.ts";
 import { openResource } from "./resource.ts";
 import { type BrokenWay, lockNamesOf } from "./worker-settings.ts";
 
@@ -27,6 +27,7 @@ export interface RunOptions {
 const crewSize = 4;
 const ttlMs = 1_500;
 const warmUpMs = 1_500;
+const warmUpsMax = 10;
 const coolDownMs = 300;
 const endTimeoutMs = 12_000;
 const progressPollMs = 20;
@@ -49,7 +50,7 @@ export async function runCase({ workload, backend, fault }: Case, options: RunOp
     launch: world.launch,
   });
   const startedAt = sharedNowMs();
-  await delay(warmUpMs, undefined, { signal: options.signal });
+  await warmUp(crew, options.signal);
   const limitMs = recoveryLimitMs(fault, ttlMs);
   const rounds = await makeFaults(world, crew, random, { ...options, once: fault.once === true, limitMs });
   await delay(coolDownMs, undefined, { signal: options.signal });
@@ -57,9 +58,10 @@ export async function runCase({ workload, backend, fault }: Case, options: RunOp
   const isLost = fault.ends === "lost";
   const finalSum = workload === "counting" && !isLost ? await readFinalSum(world.url) : undefined;
   const leftovers = isLost ? [] : await readLeftovers(world.url, lockNamesOf(workload), ttlMs);
+  const operator = isLost ? [await startAnew(world.url, lockNamesOf(workload), ttlMs)] : [];
   const history: History = {
     ttlMs,
-    workers: crew.logs(),
+    workers: [...crew.logs(), ...operator],
     rounds,
     resource: resource.log,
     startedAt,
@@ -67,7 +69,17 @@ export async function runCase({ workload, backend, fault }: Case, options: RunOp
     stubborn,
     ...(finalSum !== undefined && { finalSum }),
   };
+  await writeFile(join(folder, "history.json"), JSON.stringify({ ...history, workers: [] }, null, 1));
   return judge(history, workload, fault);
+}
+
+/** Until the crew is at work: a server that has just started, or a busy machine, takes its time. */
+async function warmUp(crew: Crew, signal: AbortSignal): Promise<void> {
+  for (let times = 0; times < warmUpsMax; times += 1) {
+    const before = crew.operations();
+    await delay(warmUpMs, undefined, { signal });
+    if (crew.operations() - before >= (2 * operationsPerSecondMin * warmUpMs) / 1_000) return;
+  }
 }
 
 async function setUp(url: string): Promise<void> {

@@ -51,7 +51,8 @@ function leaseEndAfter(since: number, ttlMs: number, log: WorkerLog | undefined)
   let end = Number.NEGATIVE_INFINITY;
   for (const event of log?.events ?? []) {
     if (event.event !== "renewed") continue;
-    if (end >= since && event.sentAt > end) break;
+    // An answer that comes after the deadline does not revive a session, however early the heartbeat was sent.
+    if (end >= since && event.at > end) break;
     end = Math.max(end, event.sentAt + ttlMs);
   }
   return end;

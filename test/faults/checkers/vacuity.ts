@@ -1,5 +1,11 @@
 import { type History, isProgress, type Round, type WorkerEvent, type WorkerLog } from "../history.ts";
 
+/** How long before the first fault operations are counted. */
+const beforeMs = 1_500;
+
+/** Who does less than this happens to do nothing for a while. */
+const comparablePerSecond = 4;
+
 /** Workers rest for less than this between two things. */
 const stillMs = 200;
 
@@ -12,7 +18,8 @@ export interface Evidence {
   readonly operations: number;
   readonly operationsPerSecondBefore: number;
   readonly faults: number;
-  /** Faults that somebody felt: a request failed, a lease was lost, a worker died or stood still, or work slowed to half. */
+  /** Faults that somebody felt: a request failed, a lease was lost, a worker died, stood still,
+   * or slowed to half. */
   readonly felt: number;
   /** Requests of which nobody could say whether they had been applied. */
   readonly unknownOutcomes: number;
@@ -25,16 +32,15 @@ export function evidenceIn(history: History): Evidence {
   const events = workers.flatMap((log) => log.events);
   const progress = events.filter(isProgress).map(({ at }) => at);
   const firstFaultAt = rounds[0]?.faultAt ?? Number.POSITIVE_INFINITY;
-  const before = progress.filter((at) => at >= startedAt && at < firstFaultAt).length;
-  const beforeMs = Math.max(1, firstFaultAt - startedAt);
-  const perSecond = Number.isFinite(beforeMs) ? (1_000 * before) / beforeMs : 0;
+  const since = Math.max(startedAt, firstFaultAt - beforeMs);
+  const before = progress.filter((at) => at >= since && at < firstFaultAt).length;
+  const perSecond = before === 0 ? 0 : (1_000 * before) / (firstFaultAt - since);
   const wasFelt = (round: Round): boolean =>
     workers.some(({ killedAt }) => killedAt !== undefined && isWithin(round, killedAt)) ||
     events.some(
       (event) => isWithin({ ...round, healedAt: round.healedAt + givenUpMs }, event.at) && isTrouble(event),
     ) ||
-    workers.some((log) => stoodStill(round, log)) ||
-    slowedDown(round, progress, perSecond);
+    workers.some((log) => stoodStill(round, log) || slowedDown(round, log) || openedAnew(round, log));
   return {
     operations: progress.length,
     operationsPerSecondBefore: perSecond,
@@ -61,10 +67,20 @@ function stoodStill({ faultAt, healedAt }: Round, { events }: WorkerLog): boolea
   return wasAtWork && lengthMs > stillMs && during.length === 0;
 }
 
-function slowedDown(round: Round, progress: readonly number[], perSecond: number): boolean {
-  const seconds = (round.healedAt - round.faultAt) / 1_000;
-  const during = progress.filter((at) => isWithin(round, at)).length;
-  return seconds > 0 && during / seconds < perSecond / 2;
+/** It had to open another session: the one before was lost. */
+function openedAnew(round: Round, { events }: WorkerLog): boolean {
+  return events
+    .filter(({ event }) => event === "session")
+    .some(({ at }, index) => index > 0 && isWithin(round, at));
+}
+
+/** It got less than half as much done a second as before. */
+function slowedDown({ faultAt, healedAt }: Round, { events }: WorkerLog): boolean {
+  const progress = events.filter(isProgress);
+  const perMs = (from: number, to: number): number =>
+    progress.filter(({ at }) => at >= from && at <= to).length / (to - from);
+  const before = perMs(faultAt - beforeMs, faultAt);
+  return before * 1_000 >= comparablePerSecond && perMs(faultAt, healedAt) < before / 2;
 }
 
 /** Why a history proves nothing; empty when it does prove something. */

@@ -1,3 +1,5 @@
+import { decideOnContainers } from "../../servers/container-choice.ts";
+import type { NatsServerOptions } from "../../servers/index.ts";
 import type { Crew, Launch } from "../crew.ts";
 import type { Random } from "../random.ts";
 import { openTarget } from "../targets/open-target.ts";
@@ -65,6 +67,17 @@ export interface Fault {
 /** Nothing is needed but the processes themselves. */
 export async function nothingMissing(): Promise<undefined> {
   return undefined;
+}
+
+/** Why a server's files cannot be put on a disk of the fault's own. */
+export async function localServersMissing(backend: BackendName): Promise<string | undefined> {
+  if (backend === "sqlite" || !(await decideOnContainers()).use) return undefined;
+  return "servers run in containers here, out of reach of a disk of ours: LEASEHOLD_TEST_CONTAINERS=0 helps";
+}
+
+/** Options of a NATS server whose store is in a folder of the caller's. */
+export function natsStoreAt(folder: string): NatsServerOptions {
+  return { jetstream: false, config: `jetstream { store_dir: ${JSON.stringify(folder)} }` };
 }
 
 /** A world in which workers reach the store as it is. */

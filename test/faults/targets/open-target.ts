@@ -1,5 +1,6 @@
 import { dynamodbTarget } from "./dynamodb.ts";
 import { natsTarget } from "./nats.ts";
+import { natsClusterTarget } from "./nats-cluster.ts";
 import { sqliteTarget } from "./sqlite.ts";
 import type { BackendName, Target } from "./target.ts";
 
@@ -11,7 +12,7 @@ export async function openTarget(backend: BackendName, folder: string): Promise<
     case "nats":
       return natsTarget();
     case "nats-cluster":
-      throw new Error("not yet");
+      return natsClusterTarget();
     case "dynamodb":
       return dynamodbTarget();
   }
