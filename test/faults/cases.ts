@@ -46,7 +46,29 @@ export function allCases(): Case[] {
 }
 
 /** Those that run with every change: each backend, workload and fault at least once, in about five minutes. */
-const chosen: readonly string[] = [];
+const chosen: readonly string[] = [
+  "fenced/sqlite/worker-kill",
+  "waiting/sqlite/worker-stop",
+  "fenced/sqlite/disk-full",
+  "waiting/nats/worker-kill",
+  "fenced/nats/server-kill",
+  "counting/nats/server-stop",
+  "waiting/nats/delay",
+  "fenced/nats/cut",
+  "waiting/nats/half-open",
+  "fenced/nats/swallow-replies",
+  "fenced/nats/clock-jump",
+  "waiting/nats/disk-full",
+  "fenced/nats/power-loss",
+  "waiting/nats-cluster/leader-step-down",
+  "fenced/nats-cluster/leader-kill",
+  "fenced/nats-cluster/partition",
+  "fenced/dynamodb/worker-stop",
+  "counting/dynamodb/server-kill",
+  "counting/dynamodb/swallow-replies",
+  "fenced/dynamodb/refuse",
+  "waiting/dynamodb/swallow-requests",
+];
 
 /** The cases of a selection. */
 export function casesOf(selection: "ci" | "full"): Case[] {

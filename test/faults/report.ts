@@ -9,6 +9,9 @@ export type Outcome = { readonly case: Case } & (
   | { readonly kind: "broke off"; readonly reason: string; readonly logs: string }
 );
 
+/** What is printed of the violations that one checker found; the table has their number. */
+const toldPerChecker = 3;
+
 /** The line that is printed when a case is over. */
 export function lineOf(outcome: Outcome): string {
   const name = nameOf(outcome.case).padEnd(38);
@@ -21,13 +24,20 @@ export function lineOf(outcome: Outcome): string {
     `${name} ${problems.length === 0 ? "ok    " : "FAILED"} ${operations} operations ` +
       `(${operationsPerSecondBefore.toFixed(0)}/s before the fault), ${faults} faults, ` +
       `${unknownOutcomes} unknown outcomes, recovery ${seconds(recoveryMs)}`,
-    ...problems.slice(0, problemsMax).map((text) => `  ${text}`),
-    ...(problems.length > problemsMax ? [`  and ${problems.length - problemsMax} more`] : []),
+    ...told(problems).map((text) => `  ${text}`),
     ...(outcome.logs === undefined ? [] : [`  logs: ${outcome.logs}`]),
   ].join("\n");
 }
 
-const problemsMax = 10;
+/** The first few of each kind: a checker's name stands before the colon. */
+function told(problems: readonly string[]): readonly string[] {
+  const kindOf = (text: string): string => text.slice(0, text.indexOf(":"));
+  return [...new Set(problems.map(kindOf))].flatMap((kind) => {
+    const same = problems.filter((text) => kindOf(text) === kind);
+    const rest = same.length - toldPerChecker;
+    return [...same.slice(0, toldPerChecker), ...(rest > 0 ? [`${kind}: ${rest} more`] : [])];
+  });
+}
 
 /** The table of a whole run, in Markdown. */
 export function tableOf(outcomes: readonly Outcome[]): string {

@@ -46,16 +46,24 @@ function leftLineAt(request: Request, ttlMs: number, log: WorkerLog | undefined)
   return Math.min(...ends.filter((at) => at !== undefined));
 }
 
-/** When a lease that held at `since` ended, had nobody been early: a TTL after the last heartbeat in an unbroken row. */
+/**
+ * When the session that was open at `since` ended, had nobody been early: a TTL after the last heartbeat that was
+ * confirmed in time. An answer that comes after the deadline does not revive it, however early the heartbeat was sent.
+ */
 function leaseEndAfter(since: number, ttlMs: number, log: WorkerLog | undefined): number {
-  let end = Number.NEGATIVE_INFINITY;
+  let openedAt = Number.NEGATIVE_INFINITY;
+  let end: number | undefined;
   for (const event of log?.events ?? []) {
-    if (event.event !== "renewed") continue;
-    // An answer that comes after the deadline does not revive a session, however early the heartbeat was sent.
-    if (end >= since && event.at > end) break;
-    end = Math.max(end, event.sentAt + ttlMs);
+    if (event.event === "session") {
+      if (event.at > since) break;
+      openedAt = event.at;
+      end = undefined;
+    } else if (event.event === "renewed" && event.sentAt >= openedAt) {
+      if (end === undefined || event.at <= end) end = Math.max(end ?? 0, event.sentAt + ttlMs);
+    }
   }
-  return end;
+  // Where no session was ever opened, none could end.
+  return end ?? (openedAt === Number.NEGATIVE_INFINITY ? Number.POSITIVE_INFINITY : since);
 }
 
 /** Those that asked after a moment, of requests in the order in which they asked. */
