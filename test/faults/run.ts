@@ -50,8 +50,7 @@ async function run(wish: Wish, signal: AbortSignal): Promise<number> {
     outcomes.push(outcome);
     print(lineOf(outcome));
   }
-  const isKept =
-    !wish.discard && outcomes.some((outcome) => outcome.kind !== "not run" && outcome.logs !== undefined);
+  const isKept = outcomes.some((outcome) => outcome.kind !== "not run" && outcome.logs !== undefined);
   if (!isKept) await rm(folder, { recursive: true, force: true });
   if (signal.aborted) {
     print("interrupted; everything was stopped and removed");
