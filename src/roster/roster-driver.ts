@@ -143,7 +143,10 @@ export class RosterDriver {
         if (!committed) {
           this.#pending.unshift(...batch);
           const roundTripMs = runtime.monotonicMs() - startedAtMs;
-          delayMs = backoffMs(runtime, conflicts, { firstMs: roundTripMs / 2, maxMs: conflictBackoffMaxMs });
+          // What the first conflict told is as new as a read would be; each pause after it makes that older.
+          if (conflicts > 1) {
+            delayMs = backoffMs(runtime, conflicts, { firstMs: roundTripMs / 2, maxMs: conflictBackoffMaxMs });
+          }
         }
       } catch (error) {
         this.#known = undefined;
@@ -157,7 +160,11 @@ export class RosterDriver {
         delayMs = backoffMs(runtime, failures, failureBackoff);
         failures += 1;
       }
-      if (delayMs > 0 && this.#pending.length > 0) await sleep(runtime, delayMs, { holdsProcessOpen: true });
+      if (delayMs > 0 && this.#pending.length > 0) {
+        await sleep(runtime, delayMs, { holdsProcessOpen: true });
+        // Who writes over a view that is older than the pause loses for ever against one busy client.
+        if (conflicts > 0) this.#known = undefined;
+      }
     }
     this.#running = false;
     for (const resolve of this.#idleListeners.splice(0)) resolve();
