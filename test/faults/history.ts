@@ -53,6 +53,8 @@ export interface Round {
   readonly what: string;
   readonly faultAt: number;
   readonly healedAt: number;
+  /** Whoever made it saw it hit something: data that were delayed, connections that were cut. */
+  readonly struck?: boolean;
   /** The workers that must get on again after it. */
   readonly survivors: readonly string[];
 }

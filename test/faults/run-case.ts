@@ -105,6 +105,7 @@ async function makeFaults(world: World, crew: Crew, random: Random, plan: FaultP
     const { signal, limitMs } = plan;
     let faultAt: number | undefined;
     let healedAt: number | undefined;
+    let struck = false;
     const scene: Scene = {
       crew,
       random,
@@ -115,12 +116,15 @@ async function makeFaults(world: World, crew: Crew, random: Random, plan: FaultP
       heal: () => {
         healedAt = sharedNowMs();
       },
+      struck: () => {
+        struck = true;
+      },
       pause: (delayMs) => delay(delayMs, undefined, { signal }),
     };
     const what = await world.round(scene);
     healedAt ??= sharedNowMs();
     const survivors = crew.members.map(({ worker }) => worker);
-    rounds.push({ what, faultAt: faultAt ?? healedAt, healedAt, survivors });
+    rounds.push({ what, faultAt: faultAt ?? healedAt, healedAt, struck, survivors });
     await untilAllGotOn(crew, healedAt, 2 * limitMs, signal);
     await delay(random.between(100, 500), undefined, { signal });
   } while (!plan.once && sharedNowMs() < endAt);

@@ -18,7 +18,7 @@ export interface Evidence {
   readonly operations: number;
   readonly operationsPerSecondBefore: number;
   readonly faults: number;
-  /** Faults that somebody felt: a request failed, a lease was lost, a worker died, stood still,
+  /** Faults that hit something, or that somebody felt: a request failed, a lease was lost, a worker died, stood still,
    * or slowed to half. */
   readonly felt: number;
   /** Requests of which nobody could say whether they had been applied. */
@@ -36,6 +36,7 @@ export function evidenceIn(history: History): Evidence {
   const before = progress.filter((at) => at >= since && at < firstFaultAt).length;
   const perSecond = before === 0 ? 0 : (1_000 * before) / (firstFaultAt - since);
   const wasFelt = (round: Round): boolean =>
+    round.struck === true ||
     workers.some(({ killedAt }) => killedAt !== undefined && isWithin(round, killedAt)) ||
     events.some(
       (event) => isWithin({ ...round, healedAt: round.healedAt + givenUpMs }, event.at) && isTrouble(event),

@@ -63,6 +63,7 @@ export const connectionFaults: readonly Fault[] = [
   connectionFault("cut", "a proxy resets the connections, several times", false, async (scene, proxy) => {
     const cuts = 1 + scene.random.below(4);
     for (let done = 0; done < cuts; done += 1) {
+      if (proxy.counters.openConnections > 0) scene.struck();
       proxy.cut();
       await scene.pause(scene.random.between(50, 600));
     }

@@ -23,6 +23,8 @@ export interface Scene {
   begin(): void;
   /** Now everything is as before, or somebody else took the place; when left out: at the end of the round. */
   heal(): void;
+  /** It has hit something, which is known without asking the workers. */
+  struck(): void;
   /** Lets time pass. Rejects when the run is interrupted. */
   pause(delayMs: number): Promise<void>;
 }
