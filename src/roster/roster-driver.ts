@@ -145,7 +145,10 @@ export class RosterDriver {
           const roundTripMs = runtime.monotonicMs() - startedAtMs;
           // What the first conflict told is as new as a read would be; each pause after it makes that older.
           if (conflicts > 1) {
-            delayMs = backoffMs(runtime, conflicts, { firstMs: roundTripMs / 2, maxMs: conflictBackoffMaxMs });
+            delayMs = backoffMs(runtime, conflicts, {
+              firstMs: roundTripMs / 2,
+              maxMs: conflictBackoffMaxMs,
+            });
           }
         }
       } catch (error) {
