@@ -29,7 +29,8 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
-const conflictBackoffMaxMs = 500;
+const conflictPauseMinMs = 10;
+const conflictPauseMaxMs = 500;
 
 /**
  * Reads and writes one roster for all that one client does with it. One write is in flight at a time; what comes
@@ -143,13 +144,7 @@ export class RosterDriver {
         if (!committed) {
           this.#pending.unshift(...batch);
           const roundTripMs = runtime.monotonicMs() - startedAtMs;
-          // What the first conflict told is as new as a read would be; each pause after it makes that older.
-          if (conflicts > 1) {
-            delayMs = backoffMs(runtime, conflicts, {
-              firstMs: roundTripMs / 2,
-              maxMs: conflictBackoffMaxMs,
-            });
-          }
+          if (conflicts % 2 === 0) delayMs = conflictPauseMs(runtime, conflicts, roundTripMs);
         }
       } catch (error) {
         this.#known = undefined;
@@ -244,6 +239,16 @@ export class RosterDriver {
   #decode(record: StoredRecord | null): RosterView {
     return record === null ? { version: null, roster: emptyRoster(this.#target.capacity) } : viewOf(record);
   }
+}
+
+/**
+ * How long to pause before the next attempt after a conflict. Only after every second one: what the one before told
+ * is as new as a read would be. And not much longer than a few round trips: against one busy client each attempt
+ * has the same chance, and only many of them make a newcomer sure of its turn.
+ */
+function conflictPauseMs(runtime: Runtime, conflicts: number, roundTripMs: number): number {
+  const maxMs = Math.min(Math.max(4 * roundTripMs, conflictPauseMinMs), conflictPauseMaxMs);
+  return backoffMs(runtime, conflicts / 2, { firstMs: roundTripMs / 2, maxMs });
 }
 
 function settlesAny(batch: readonly Pending[], roster: Roster): boolean {

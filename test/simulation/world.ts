@@ -127,6 +127,7 @@ export class World implements ClientHost {
       );
     }
     await time.pass(time.nowMs + 2 * plan.ttlMaxMs);
+    await this.#phase("who tries gets what is free", this.#started([triesEach(cleaner.client, plan.names)]));
     const quiet = this.#snapshot();
     await this.#phase("everybody leaves", this.#started(clients.map((client) => client.close())));
     await time.pass(time.nowMs + plan.ttlMaxMs);
@@ -240,6 +241,13 @@ async function once(client: Client, name: string): Promise<void> {
   const grant = await client.ask(name, "acquire", (lock) => lock.acquire());
   grant?.act();
   await grant?.release();
+}
+
+async function triesEach(client: Client, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const grant = await client.ask(name, "try", (lock) => lock.tryAcquire());
+    await grant?.release();
+  }
 }
 
 /** Runs the world of a seed. `only`: of all that goes wrong in it, just this. */

@@ -20,6 +20,12 @@ export const rosterMutants: readonly Mutant[] = [
     "let free = roster.capacity - heldWeight(roster);",
     "let free = roster.capacity - (roster.waiters.length > 1 ? 0 : heldWeight(roster));",
   ),
+  mutant(
+    "who tries never finds room",
+    roster,
+    "heldWeight(roster) + weight <= roster.capacity",
+    "heldWeight(roster) + weight < roster.capacity",
+  ),
   mutant("a grant has the fence of the one before", roster, "Math.max(previous + 1,", "Math.max(previous,"),
   mutant(
     "the fence is the clock of whoever grants",
