@@ -70,12 +70,17 @@ export const rosterMutants: readonly Mutant[] = [
     '{ kind: "put", key, value: encodeRoster(name, roster), expect } as const',
     '{ kind: "put", key, value: encodeRoster(name, roster), ...(expect === null && { expect }) } as const',
   ),
-  mutant(
-    "a conflict teaches nothing",
-    driver,
-    "this.#known = current === undefined ? undefined : this.#decode(current);",
-    "void current;",
-  ),
+  {
+    name: "neither a conflict nor a pause after it teaches anything",
+    edits: [
+      {
+        file: driver,
+        find: "this.#known = current === undefined ? undefined : this.#decode(current);",
+        replace: "void current;",
+      },
+      { file: driver, find: "if (conflicts > 0) this.#known = undefined;", replace: "" },
+    ],
+  },
   mutant(
     "a write whose outcome is unknown is taken for applied",
     driver,

@@ -132,12 +132,13 @@ export const sessionMutants: readonly Mutant[] = [
     "observation.ttlMs * (1 + driftTolerance)",
     "observation.ttlMs",
   ),
-  mutant(
-    "a standstill begins before the first read was answered",
-    observer,
-    "readAtMs: runtime.monotonicMs(),",
-    "readAtMs: sentAtMs,",
-  ),
+  {
+    name: "a standstill begins before the first read was answered, however long that took",
+    edits: [
+      { file: observer, find: "readAtMs: runtime.monotonicMs(),", replace: "readAtMs: sentAtMs," },
+      { file: observation, find: "Math.min(gapMs, countedGapTtls * ttlMs)", replace: "gapMs" },
+    ],
+  },
   mutant(
     "a new heartbeat does not start the observation again",
     observation,
