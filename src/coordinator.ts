@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import type { Backend } from "./core/backend.ts";
-import { type Duration, parseDuration } from "./core/durations.ts";
+import type { Duration } from "./core/durations.ts";
 import { ClosedError, InvalidArgumentError } from "./core/errors.ts";
 import { checkName, recordKey } from "./core/names.ts";
 import { checkOptions } from "./core/options.ts";
@@ -8,9 +8,11 @@ import { type Runtime, startSleep, systemRuntime } from "./core/runtime.ts";
 import { createLock, type Lock, type LockOptions } from "./locks/lock.ts";
 import type { HeldGrant } from "./roster/grant.ts";
 import { inspectRoster } from "./roster/inspection.ts";
+import type { RosterHost, RosterName } from "./roster/roster-host.ts";
 import { RosterQueues } from "./roster/roster-queues.ts";
 import { SessionObserver } from "./sessions/session-observer.ts";
 import { SessionPool } from "./sessions/session-pool.ts";
+import { parseTtl } from "./sessions/ttl.ts";
 
 /** Options of {@link createCoordinator}. */
 export interface CoordinatorOptions {
@@ -55,8 +57,6 @@ export interface Coordinator extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const ttlRange = { minMs: 100, maxMs: 86_400_000 };
-
 /**
  * Makes a coordinator over a backend. `connect` is the short way for most uses.
  *
@@ -85,8 +85,8 @@ export const coordinatorOptions = ["ttl", "namespace", "clientName", "driftToler
 class OpenCoordinator implements Coordinator {
   readonly #backend: Backend;
   readonly #runtime: Runtime;
-  readonly #namespace: string;
   readonly #ttlMs: number;
+  readonly #host: RosterHost;
   readonly #sessions: SessionPool;
   readonly #queues: RosterQueues;
   readonly #work = new Map<HeldGrant, Promise<unknown>>();
@@ -110,34 +110,25 @@ class OpenCoordinator implements Coordinator {
     this.#backend = backend;
     this.#closeBackend = closeBackend;
     this.#runtime = runtime;
-    this.#namespace = namespace;
-    this.#ttlMs = parseDuration("ttl", options.ttl ?? "15s", ttlRange);
+    this.#ttlMs = parseTtl(options.ttl ?? "15s");
     this.#sessions = new SessionPool({ backend, runtime, namespace, client });
     const observer = new SessionObserver({ backend, runtime, namespace, driftTolerance });
     const self = `${client.host}/${client.pid}`;
     this.#queues = new RosterQueues({ backend, runtime, sessions: this.#sessions, observer, self });
-  }
-
-  lock(name: string, options: LockOptions = {}): Lock {
-    checkName("a lock's name", name);
-    checkOptions("lock", options, ["ttl"]);
-    const ttlMs = options.ttl === undefined ? this.#ttlMs : parseDuration("ttl", options.ttl, ttlRange);
-    const key = recordKey(this.#namespace, "lock", name);
-    const queue = () => this.#open().get({ key, name, capacity: 1 });
-    return createLock({
-      name,
-      ttlMs,
-      acquire: async (request) => queue().acquire(request),
-      tryAcquire: async (request) => queue().tryAcquire(request),
-      inspect: async () => {
+    const keyOf = ({ kind, name }: RosterName): string => recordKey(namespace, kind, name);
+    this.#host = {
+      ...{ backend, runtime, namespace, ttlMs: this.#ttlMs },
+      queue: (target) => this.#open().get({ ...target, key: keyOf(target) }),
+      inspect: async (target) => {
         this.#open();
-        return inspectRoster(
-          { backend: this.#backend, runtime: this.#runtime, namespace: this.#namespace },
-          key,
-        );
+        return inspectRoster({ backend, runtime, namespace }, keyOf(target));
       },
       whileHolding: (grant, work) => this.#whileHolding(grant, work),
-    });
+    };
+  }
+
+  lock(name: string, options?: LockOptions): Lock {
+    return createLock(this.#host, name, options);
   }
 
   setup(): Promise<void> {

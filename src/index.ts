@@ -27,6 +27,7 @@ export {
   LeaseholdError,
   LeaseLostError,
   LimitExceededError,
+  LimitMismatchError,
   MissingDependencyError,
   OutcomeUnknownError,
   PermissionDeniedError,
@@ -37,7 +38,8 @@ export {
 } from "./core/errors.ts";
 export type { Json } from "./core/json.ts";
 export type { CancelTimer, Runtime, TimerOptions } from "./core/runtime.ts";
-export type { AcquireOptions, Lock, LockOptions, TryAcquireOptions } from "./locks/lock.ts";
+export type { Lock, LockOptions } from "./locks/lock.ts";
+export type { AcquireOptions, TryAcquireOptions } from "./roster/acquirer.ts";
 export type { Grant, GrantState } from "./roster/grant.ts";
 export type { InspectedHolder, Inspection, Participant } from "./roster/inspection.ts";
 export type { ClientDescription } from "./sessions/session-record.ts";

@@ -19,6 +19,7 @@ export const exitCodes = {
 const byErrorCode: Readonly<Record<ErrorCode, number>> = {
   INVALID_ARGUMENT: exitCodes.usage,
   LIMIT_EXCEEDED: exitCodes.usage,
+  LIMIT_MISMATCH: exitCodes.usage,
   CORRUPT_RECORD: exitCodes.corrupt,
   CORRUPT_STORE: exitCodes.corrupt,
   UNAVAILABLE: exitCodes.unavailable,

@@ -15,6 +15,7 @@ export type ErrorCode =
   | "PERMISSION_DENIED"
   | "UNSUPPORTED"
   | "LIMIT_EXCEEDED"
+  | "LIMIT_MISMATCH"
   | "CORRUPT_RECORD"
   | "CORRUPT_STORE"
   | "MISSING_DEPENDENCY";
@@ -144,6 +145,26 @@ export class UnsupportedError extends LeaseholdError {
 export class LimitExceededError extends LeaseholdError {
   static readonly code = "LIMIT_EXCEEDED";
   readonly code = LimitExceededError.code;
+}
+
+/** The name was opened with another limit than the one that counts. Nothing was changed. */
+export class LimitMismatchError extends LeaseholdError {
+  static readonly code = "LIMIT_MISMATCH";
+  readonly code = LimitMismatchError.code;
+  /** The limit that counts: the one in the store. */
+  readonly limit: number;
+  /** The limit that was asked for. */
+  readonly expected: number;
+
+  constructor(
+    message: string,
+    details: ErrorDetails & { readonly limit?: number; readonly expected?: number } = {},
+  ) {
+    super(message, details);
+    const { limit = 0, expected = 0 } = details;
+    this.limit = limit;
+    this.expected = expected;
+  }
 }
 
 /** A record that leasehold did not write, or that was damaged, stands under one of its keys. */

@@ -1,10 +1,11 @@
-import { type Duration, parseDuration } from "../core/durations.ts";
-import { InvalidArgumentError } from "../core/errors.ts";
-import type { Json } from "../core/json.ts";
+import type { Duration } from "../core/durations.ts";
+import { checkName } from "../core/names.ts";
 import { checkOptions } from "../core/options.ts";
-import type { AcquireRequest } from "../roster/acquisition.ts";
-import type { Grant, HeldGrant } from "../roster/grant.ts";
+import { type AcquireOptions, createAcquirer, type TryAcquireOptions } from "../roster/acquirer.ts";
+import type { Grant } from "../roster/grant.ts";
 import type { Inspection } from "../roster/inspection.ts";
+import type { RosterHost } from "../roster/roster-host.ts";
+import { parseTtl } from "../sessions/ttl.ts";
 
 /** Options of `coordinator.lock`. */
 export interface LockOptions {
@@ -13,20 +14,6 @@ export interface LockOptions {
    * Grants with the same TTL share one heartbeat.
    */
   readonly ttl?: Duration;
-}
-
-/** Options of {@link Lock.tryAcquire}. */
-export interface TryAcquireOptions {
-  /** Gives up with an `AbortedError` when it fires. A grant that was already on its way is given back. */
-  readonly signal?: AbortSignal;
-  /** Shown to those who inspect the lock. JSON of at most 1,024 bytes. */
-  readonly metadata?: Json;
-}
-
-/** Options of {@link Lock.acquire} and {@link Lock.hold}. */
-export interface AcquireOptions extends TryAcquireOptions {
-  /** How long to wait at most. `0`: try once. Default: `Infinity`, as long as it takes, outages of the store included. */
-  readonly wait?: Duration;
 }
 
 /**
@@ -73,79 +60,15 @@ export interface Lock {
   inspect(): Promise<Inspection | null>;
 }
 
-/** What a lock needs from its coordinator. */
-export interface LockHost {
-  readonly name: string;
-  readonly ttlMs: number;
-  acquire(request: AcquireRequest): Promise<HeldGrant>;
-  tryAcquire(request: AcquireRequest): Promise<HeldGrant | null>;
-  inspect(): Promise<Inspection | null>;
-  /** Keeps the coordinator's `close` waiting until the work has ended. */
-  whileHolding<R>(grant: HeldGrant, work: () => Promise<R>): Promise<R>;
-}
-
-const forever = Number.POSITIVE_INFINITY;
-const metadataBytesMax = 1_024;
-const tryOptions = ["signal", "metadata"];
-const acquireOptions = [...tryOptions, "wait"];
-
-/** Makes a {@link Lock}. It holds no state: two of the same name are the same lock. */
-export function createLock(host: LockHost): Lock {
-  const acquire = async (options?: AcquireOptions): Promise<HeldGrant> => {
-    checkOptions("acquire", options, acquireOptions);
-    const waitMs =
-      options?.wait === undefined ? forever : parseDuration("wait", options.wait, { infinite: true });
-    return host.acquire(toRequest(host, options, waitMs));
-  };
-  return {
-    name: host.name,
-    acquire,
-    async tryAcquire(options) {
-      checkOptions("tryAcquire", options, tryOptions);
-      return host.tryAcquire(toRequest(host, options, 0));
-    },
-    async hold(work, options) {
-      if (typeof work !== "function")
-        throw new InvalidArgumentError("hold needs a function to run under the lock");
-      const grant = await acquire(options);
-      return host.whileHolding(grant, async () => {
-        try {
-          const result = await work(grant);
-          // Work that released early, by itself, has lost nothing.
-          if (grant.state === "lost") grant.assertHeld();
-          return result;
-        } finally {
-          await grant[Symbol.asyncDispose]();
-        }
-      });
-    },
-    inspect: () => host.inspect(),
-  };
-}
-
-function toRequest(host: LockHost, options: TryAcquireOptions | undefined, waitMs: number): AcquireRequest {
-  const { signal, metadata } = options ?? {};
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new InvalidArgumentError("signal must be an AbortSignal");
-  }
-  checkMetadata(metadata);
-  return { name: host.name, ttlMs: host.ttlMs, weight: 1, waitMs, signal, metadata };
-}
-
-function checkMetadata(metadata: Json | undefined): void {
-  if (metadata === undefined) return;
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(metadata);
-  } catch (error) {
-    throw new InvalidArgumentError("metadata must be JSON: it could not be encoded", { cause: error });
-  }
-  if (text === undefined)
-    throw new InvalidArgumentError("metadata must be JSON: a function or symbol is not");
-  const bytes = Buffer.byteLength(text);
-  if (bytes > metadataBytesMax) {
-    throw new InvalidArgumentError(
-      `metadata must be at most ${metadataBytesMax} bytes of JSON; got ${bytes}`,
-    );
-  }
+/**
+ * Makes a {@link Lock}. It holds no state: two of the same name are the same lock.
+ *
+ * @throws InvalidArgumentError for an illegal name or TTL.
+ */
+export function createLock(host: RosterHost, name: string, options: LockOptions = {}): Lock {
+  checkName("a lock's name", name);
+  checkOptions("lock", options, ["ttl"]);
+  const ttlMs = options.ttl === undefined ? host.ttlMs : parseTtl(options.ttl);
+  const share = () => ({ weight: 1, capacity: 1 });
+  return { name, ...createAcquirer(host, { kind: "lock", name, isShared: false, ttlMs, share }) };
 }

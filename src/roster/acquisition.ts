@@ -9,10 +9,16 @@ export interface AcquireRequest {
   readonly name: string;
   readonly ttlMs: number;
   readonly weight: number;
+  /** The capacity that is expected. Left out: whatever the record says. */
+  readonly capacity: number | undefined;
   /** `Infinity`: as long as it takes. */
   readonly waitMs: number;
   readonly signal: AbortSignal | undefined;
   readonly metadata: Json | undefined;
+  /** By which others can hand over to it. */
+  readonly identity?: string;
+  /** Makes the roster's note the one of whoever joins, in the same write; `null`: it may not join. Only for tries. */
+  readonly claim?: (note: Json | undefined) => Json | null;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { type LeaseholdError, OutcomeUnknownError } from "../core/errors.ts";
-import type { Json } from "../core/json.ts";
 import type { Session } from "../sessions/session.ts";
+import type { AcquireRequest } from "./acquisition.ts";
+import type { Limit } from "./limit.ts";
 import type { Healing } from "./lookout.ts";
 import { type Entrant, type Holder, hasRoom, isFull, join, leave, type Roster, standing } from "./roster.ts";
 import { type RosterChange, WithdrawnError } from "./roster-change.ts";
@@ -17,6 +18,9 @@ export interface JoinOptions {
   isWanted(failure?: LeaseholdError): boolean;
 }
 
+/** What an entry takes from the request that it is for. */
+export type EntryRequest = Pick<AcquireRequest, "weight" | "capacity" | "metadata" | "identity" | "claim">;
+
 /**
  * One entrant's way through a roster, from joining to leaving. Remembers whether a write of its own may have been
  * applied, or may still land, so that giving up never leaves it standing there.
@@ -25,23 +29,24 @@ export class Entry implements RosterChange {
   readonly entrant: Entrant;
   readonly #driver: RosterDriver;
   readonly #session: Session;
+  readonly #limit: Limit;
+  readonly #request: EntryRequest;
   #options: JoinOptions = { isWanted: () => false };
   #mayStand = false;
 
-  constructor(
-    driver: RosterDriver,
-    session: Session,
-    wish: { readonly weight: number; readonly metadata?: Json | undefined },
-  ) {
+  constructor(driver: RosterDriver, session: Session, limit: Limit, request: EntryRequest) {
     this.#driver = driver;
     this.#session = session;
-    const { weight, metadata } = wish;
+    this.#limit = limit;
+    this.#request = request;
+    const { weight, metadata, identity } = request;
     const { id, ttlMs } = session;
     const ticket = session.takeTicket();
-    this.entrant =
-      metadata === undefined
-        ? { session: id, ticket, ttlMs, weight }
-        : { session: id, ticket, ttlMs, weight, metadata };
+    this.entrant = {
+      ...{ session: id, ticket, ttlMs, weight },
+      ...(metadata !== undefined && { metadata }),
+      ...(identity !== undefined && { identity }),
+    };
   }
 
   /** Resolves with the roster after the join, or `undefined` when it was given up. */
@@ -88,13 +93,14 @@ export class Entry implements RosterChange {
 
   /** The join, as a change. */
   apply(roster: Roster): Roster {
-    const healed = this.#options.heal?.(roster) ?? roster;
-    return this.#mayJoin(healed) ? join(healed, this.entrant) : healed;
+    const opened = this.#opened(roster);
+    const healed = this.#options.heal?.(opened) ?? opened;
+    return this.#mayJoin(healed) ? join(this.#claimed(healed), this.entrant) : healed;
   }
 
   isSettledIn(roster: Roster): boolean {
     if (this.#options.heal !== undefined) return false;
-    return standing(roster, this.entrant).place !== "absent" || !this.#mayJoin(roster);
+    return standing(roster, this.entrant).place !== "absent" || !this.#mayJoin(this.#opened(roster));
   }
 
   isWanted(failure?: LeaseholdError): boolean {
@@ -102,8 +108,19 @@ export class Entry implements RosterChange {
     return this.#session.lost === undefined && this.#options.isWanted(failure);
   }
 
+  #opened(roster: Roster): Roster {
+    return this.#limit.opened(roster, this.#request.capacity);
+  }
+
   #mayJoin(roster: Roster): boolean {
+    if (this.#request.claim?.(roster.note) === null) return false;
     return this.#options.onlyIfRoom === true ? hasRoom(roster, this.entrant.weight) : !isFull(roster);
+  }
+
+  #claimed(roster: Roster): Roster {
+    const note = this.#request.claim?.(roster.note);
+    const isNew = standing(roster, this.entrant).place === "absent";
+    return note == null || !isNew ? roster : { ...roster, note };
   }
 }
 

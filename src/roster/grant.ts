@@ -1,6 +1,7 @@
 import { type LeaseholdError, LeaseLostError } from "../core/errors.ts";
 import type { LossListener, Session } from "../sessions/session.ts";
-import type { Holder } from "./roster.ts";
+import type { AcquireRequest } from "./acquisition.ts";
+import { type Holder, type Roster, standing } from "./roster.ts";
 
 /**
  * `held`: yours. `uncertain`: a renewal is overdue and the deadline has not come; finish or pause. `lost`: not
@@ -63,6 +64,10 @@ export interface GrantKeeper {
   giveBack(grant: HeldGrant): Promise<void>;
   /** The grant was lost. */
   onLost(grant: HeldGrant): void;
+  /** Changes the roster on behalf of a holder. */
+  change(apply: (roster: Roster) => Roster): Promise<Roster>;
+  /** Waits for a larger weight. */
+  grow(grant: HeldGrant, request: AcquireRequest): Promise<void>;
 }
 
 /** Where a grant came from. */
@@ -77,12 +82,14 @@ export interface GrantOrigin {
 /** The one implementation of {@link Grant}. Small: a process may hold ten thousand. */
 export class HeldGrant implements Grant, LossListener {
   readonly #origin: GrantOrigin;
+  #holder: Holder;
   #lost: LeaseLostError | undefined;
   #release: Promise<void> | undefined;
   #abort: AbortController | undefined;
 
   constructor(origin: GrantOrigin) {
     this.#origin = origin;
+    this.#holder = origin.holder;
     origin.session.addLossListener(this);
   }
 
@@ -91,12 +98,12 @@ export class HeldGrant implements Grant, LossListener {
   }
 
   get fence(): number {
-    return this.#origin.holder.fence;
+    return this.#holder.fence;
   }
 
   /** Who stands in the roster for this grant. */
   get holder(): Holder {
-    return this.#origin.holder;
+    return this.#holder;
   }
 
   get session(): Session {
@@ -152,6 +159,31 @@ export class HeldGrant implements Grant, LossListener {
     this.#abort?.abort(reason);
   }
 
+  /** It is taken away, although its session lives on. */
+  lose(reason: LeaseLostError): void {
+    if (this.#lost !== undefined || this.#release !== undefined) return;
+    this.#origin.session.removeLossListener(this);
+    this.onSessionLost(reason);
+  }
+
+  /** Changes what the roster shows of it. Loses it where it does not stand there any more. */
+  async change(apply: (roster: Roster, holder: Holder) => Roster): Promise<void> {
+    const roster = await this.#origin.keeper.change((before) => apply(before, this.#holder));
+    const place = standing(roster, this.#holder);
+    if (place.place === "holder") this.#holder = place.holder;
+    else if (place.place === "absent") this.lose(new LeaseLostError(takenMessage(this)));
+  }
+
+  /** Waits for a larger weight, which comes with a larger fence. */
+  async grow(request: AcquireRequest): Promise<void> {
+    await this.#origin.keeper.grow(this, request);
+  }
+
+  /** The roster shows another weight and fence for it. */
+  regrant(holder: Holder): void {
+    this.#holder = holder;
+  }
+
   /** Asks the holder to stop, without taking anything away: the lease goes on until it is released. */
   stop(reason: LeaseholdError): void {
     void this.signal;
@@ -189,4 +221,12 @@ function watchClocks(signal: AbortSignal, check: () => void): void {
       },
     },
   });
+}
+
+/** Why nothing is there of a grant. */
+export function takenMessage({ name, fence }: Grant): string {
+  return (
+    `the grant of ${JSON.stringify(name)} with fence ${fence} was not there any more: somebody released it by force, ` +
+    "or the store was wiped or rolled back. Somebody else may hold it"
+  );
 }

@@ -12,7 +12,6 @@ export interface RosterTarget {
   readonly runtime: Runtime;
   readonly key: string;
   readonly name: string;
-  readonly capacity: number;
 }
 
 /** Who is told what happens to the roster. Neither call may throw. */
@@ -237,7 +236,8 @@ export class RosterDriver {
   }
 
   #decode(record: StoredRecord | null): RosterView {
-    return record === null ? { version: null, roster: emptyRoster(this.#target.capacity) } : viewOf(record);
+    // Whoever comes first sets the capacity.
+    return record === null ? { version: null, roster: emptyRoster(0) } : viewOf(record);
   }
 }
 

@@ -1,22 +1,22 @@
-import { backoffMs } from "../core/backoff.ts";
-import { AcquireTimeoutError } from "../core/errors.ts";
-import { startSleep } from "../core/runtime.ts";
+import { AcquireTimeoutError, LeaseLostError, OutcomeUnknownError } from "../core/errors.ts";
 import type { TurnSharing } from "../core/turn-sharing.ts";
 import type { Session } from "../sessions/session.ts";
 import type { SessionPool } from "../sessions/session-pool.ts";
 import { type AcquireRequest, Acquisition } from "./acquisition.ts";
-import { Entry } from "./entry.ts";
-import { type GrantKeeper, HeldGrant } from "./grant.ts";
-import { type Healing, type LookoutContext, lookOut } from "./lookout.ts";
+import { Contention, type ContentionContext } from "./contention.ts";
+import { type GrantKeeper, HeldGrant, takenMessage } from "./grant.ts";
+import { Growth } from "./growth.ts";
+import { Limit } from "./limit.ts";
+import type { LookoutContext } from "./lookout.ts";
 import { type Holder, hasRoom, leave, type Roster, standing } from "./roster.ts";
-import { failureBackoff, isTransient } from "./roster-change.ts";
 import { RosterDriver, type RosterListener, type RosterTarget } from "./roster-driver.ts";
 import type { RosterView } from "./roster-view.ts";
-import { Turn } from "./turn.ts";
 
 /** What all queues of one coordinator share, and the record that this one is about. */
 export interface QueueContext extends LookoutContext, RosterTarget {
   readonly sessions: SessionPool;
+  /** Whether several may hold it at a time. */
+  readonly isShared: boolean;
   /** Counts tries that are answered here: who asks again and again must not keep the holder from ever going on. */
   readonly localAnswers: TurnSharing;
   /** Whether this name may have been used and forgotten before: then its first try already looks who died. */
@@ -24,34 +24,31 @@ export interface QueueContext extends LookoutContext, RosterTarget {
 }
 
 /**
- * All that one client does with one name. Its callers stand in local order behind one entrant in the roster; the
- * entrant's place passes on from process to process, first come, first served.
+ * All that one client does with one name. Its callers stand in local order behind those that contend in the roster:
+ * one at a time, and more only where there is room for all of them. First come, first served.
  */
 export class RosterQueue implements RosterListener, GrantKeeper {
-  readonly #context: QueueContext;
+  readonly #context: ContentionContext & QueueContext;
   readonly #driver: RosterDriver;
   readonly #held = new Set<HeldGrant>();
   /** Only those who still want it, in order of arrival. */
   readonly #waiting = new Set<Acquisition>();
-  #contending: Acquisition | undefined;
-  #contention: Promise<unknown> = Promise.resolve();
-  #turn: Turn | undefined;
-  /** A change may be told before the answer to the join that it was about. */
-  #lastHinted: RosterView | undefined;
+  readonly #contending = new Map<Contention, Promise<unknown>>();
+  readonly #growing = new Set<Growth>();
 
   constructor(context: QueueContext) {
-    this.#context = context;
     this.#driver = new RosterDriver(context, this);
+    this.#context = {
+      ...context,
+      driver: this.#driver,
+      limit: new Limit(context.name),
+      deliver: (acquisition, session, holder) => this.#deliver(acquisition, session, holder),
+    };
   }
 
   /** Whether nothing is held, waited for or in flight: all that is lost by forgetting it is a known version. */
   get isIdle(): boolean {
-    return (
-      this.#held.size === 0 &&
-      this.#waiting.size === 0 &&
-      this.#contending === undefined &&
-      !this.#driver.busy
-    );
+    return !this.#isInUse && this.#waiting.size === 0 && !this.#driver.busy;
   }
 
   /** The grants that are held now. */
@@ -78,17 +75,17 @@ export class RosterQueue implements RosterListener, GrantKeeper {
       waitMs: Number.POSITIVE_INFINITY,
     });
     if (!acquisition.isOpen) return acquisition.answer;
-    if (this.#contending !== undefined || this.#waiting.size > 0 || !this.#mayEnter()) {
+    if (!this.#mayTry()) {
       acquisition.dismiss();
       await this.#context.localAnswers.take(1);
       return null;
     }
-    this.#contending = acquisition;
-    const trying = this.#tryOnce(acquisition).finally(() => {
+    const contention = new Contention(this.#context, acquisition);
+    const trying = contention.try().finally(() => {
       acquisition.dismiss();
-      this.#endContention();
+      this.#endContention(contention);
     });
-    this.#contention = trying.catch(answeredAlready);
+    this.#contending.set(contention, trying.catch(answeredAlready));
     // The caller's abort answers at once; what is in flight is cleaned up behind it.
     return Promise.race([trying, acquisition.answer]);
   }
@@ -99,128 +96,69 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     throw new AcquireTimeoutError(`${JSON.stringify(request.name)} is held by others, and wait is 0`);
   }
 
+  /** Changes the roster for what this client holds or looks after. Answers what it led to. */
+  async change(apply: (roster: Roster) => Roster): Promise<Roster> {
+    const view = await this.#driver.submit({ apply, isWanted: (failure) => failure === undefined });
+    return view.roster;
+  }
+
   /** Resolves when nothing is in flight any more. Only after everybody who waits was answered. */
   async settled(): Promise<void> {
-    await this.#contention;
+    await Promise.all(this.#contending.values());
     await this.#driver.settled();
   }
 
   /** Answers everybody who waits here with `error`. */
   rejectWaiting(error: unknown): void {
     for (const acquisition of this.#waiting) acquisition.reject(error);
-    this.#contending?.reject(error);
+    for (const { acquisition } of [...this.#contending.keys(), ...this.#growing]) acquisition.reject(error);
   }
 
-  /** A process that holds a mutex need not queue for it: it joins again in the write that releases it. */
-  #mayEnter(): boolean {
-    return this.#held.size === 0 || this.#context.capacity > 1;
+  get #isInUse(): boolean {
+    return this.#held.size + this.#contending.size + this.#growing.size > 0;
+  }
+
+  /** Who holds all of it need not queue for it: it joins again in the write that releases. */
+  #mayEnter(weight: number): boolean {
+    if (!this.#context.isShared) return this.#held.size + this.#contending.size === 0;
+    if (this.#contending.size === 0) return true;
+    const { known } = this.#driver;
+    const contending = [...this.#contending.keys()].map(({ acquisition }) => acquisition.request.weight);
+    const wanted = contending.reduce((sum, each) => sum + each, weight);
+    return known !== undefined && hasRoom(known.roster, wanted);
+  }
+
+  /** A try stands behind everybody who waits, and before whoever comes after it. */
+  #mayTry(): boolean {
+    if (this.#waiting.size > 0) return false;
+    if (!this.#context.isShared) return this.#held.size + this.#contending.size === 0;
+    return [...this.#contending.keys()].every(({ isInLine }) => !isInLine);
   }
 
   #advance(): void {
-    if (this.#contending !== undefined || !this.#mayEnter()) return;
-    const [next] = this.#waiting;
-    if (next === undefined) return;
-    this.#waiting.delete(next);
-    this.#contending = next;
-    this.#contention = this.#contend(next);
+    for (const next of this.#waiting) {
+      if (!this.#mayEnter(next.request.weight)) return;
+      this.#waiting.delete(next);
+      const contention = new Contention(this.#context, next);
+      this.#contending.set(contention, Promise.resolve());
+      this.#contending.set(
+        contention,
+        contention.wait().finally(() => this.#endContention(contention)),
+      );
+    }
   }
 
-  #endContention(): void {
-    this.#contending = undefined;
+  #endContention(contention: Contention): void {
+    this.#contending.delete(contention);
     this.#advance();
     this.#endWatch();
   }
 
   /** A holder that had to wait goes on watching: others wait now, and it must release over what they wrote. */
   #endWatch(): void {
-    if (this.#held.size > 0 || this.#contending !== undefined) return;
-    this.#driver.unwatch();
-    this.#lastHinted = undefined;
+    if (!this.#isInUse) this.#driver.unwatch();
   }
 
-  /** Stands in the roster for one caller until it is answered; again with a new session when one was lost. */
-  async #contend(acquisition: Acquisition): Promise<void> {
-    const { sessions } = this.#context;
-    try {
-      for (let attempt = 0; acquisition.isOpen; attempt += 1) {
-        const live = sessions.live(acquisition.request.ttlMs);
-        const session = live ?? (await this.#openSession(acquisition, attempt));
-        if (session !== undefined && (await this.#standFor(acquisition, session))) return;
-      }
-    } catch (error) {
-      acquisition.reject(error);
-    } finally {
-      this.#endContention();
-    }
-  }
-
-  async #openSession(acquisition: Acquisition, attempt: number): Promise<Session | undefined> {
-    const { runtime, sessions } = this.#context;
-    try {
-      return await sessions.get(acquisition.request.ttlMs);
-    } catch (error) {
-      if (!isTransient(error)) throw error;
-      acquisition.failure = error;
-      const pause = startSleep(runtime, backoffMs(runtime, attempt, failureBackoff), {
-        holdsProcessOpen: true,
-      });
-      const unsubscribe = acquisition.onAnswered(pause.end);
-      await pause.over;
-      unsubscribe();
-      return undefined;
-    }
-  }
-
-  /** Answers whether the grant was delivered. If not, nothing of it stays in the roster. */
-  async #standFor(acquisition: Acquisition, session: Session): Promise<boolean> {
-    const entry = new Entry(this.#driver, session, acquisition.request);
-    let isDelivered = false;
-    try {
-      const view = await entry.join(acquisition);
-      if (view === undefined) return false;
-      let holder = entry.holderIn(view) ?? entry.holderIn(this.#lastHinted);
-      if (holder === undefined) {
-        this.#turn = new Turn({ ...this.#context, driver: this.#driver }, acquisition, entry, session);
-        holder = await this.#turn.wait(view);
-      }
-      isDelivered = holder !== undefined && this.#deliver(acquisition, session, holder);
-      return isDelivered;
-    } catch (error) {
-      // The session was lost while the store failed; the caller still waits, and gets a place with the next one.
-      if (!isTransient(error)) throw error;
-      acquisition.failure = error;
-      return false;
-    } finally {
-      this.#turn = undefined;
-      if (!isDelivered) entry.leaveBehind();
-    }
-  }
-
-  async #tryOnce(acquisition: Acquisition): Promise<HeldGrant | null> {
-    const { weight, ttlMs } = acquisition.request;
-    const { known } = this.#driver;
-    let view = known ?? (await this.#driver.read()).view;
-    let heal: Healing | undefined;
-    if (!hasRoom(view.roster, weight) && (known !== undefined || this.#context.mayBeForgotten)) {
-      const { holders, waiters } = view.roster;
-      ({ view, heal } = await lookOut(this.#context, this.#driver, holders, waiters));
-    }
-    if (heal === undefined && !hasRoom(view.roster, weight)) return null;
-    const session = await this.#context.sessions.get(ttlMs);
-    const entry = new Entry(this.#driver, session, acquisition.request);
-    let isDelivered = false;
-    try {
-      const isWanted = (failure?: Error): boolean => failure === undefined && acquisition.isOpen;
-      const joined = await entry.join({ onlyIfRoom: true, heal, isWanted });
-      const holder = entry.holderIn(joined);
-      isDelivered = holder !== undefined && this.#deliver(acquisition, session, holder);
-      return isDelivered ? acquisition.answer : null;
-    } finally {
-      if (!isDelivered) entry.leaveBehind();
-    }
-  }
-
-  /** Hands a grant over, unless the caller has gone or the lease ended on the way. */
   #deliver(acquisition: Acquisition, session: Session, holder: Holder): boolean {
     session.check();
     if (session.lost !== undefined || !acquisition.isOpen) return false;
@@ -233,24 +171,44 @@ export class RosterQueue implements RosterListener, GrantKeeper {
 
   onLost(grant: HeldGrant): void {
     this.#held.delete(grant);
+    const { session, holder } = grant;
+    // The session lives on: nobody else would ever take it out.
+    if (session.lost === undefined) this.#leaveBehind(grant, (roster) => leave(roster, holder));
     this.#advance();
     this.#endWatch();
   }
 
+  #leaveBehind({ session, holder }: HeldGrant, apply: (roster: Roster) => Roster): void {
+    const change = { apply, isWanted: () => session.lost === undefined };
+    this.#driver.insist(change).then(() => session.endTicket(holder.ticket), expiryFrees);
+  }
+
   async giveBack(grant: HeldGrant): Promise<void> {
     const { session, holder } = grant;
-    const apply = (roster: Roster): Roster => leave(roster, holder);
+    const isStanding = (roster: Roster): boolean => standing(roster, holder).place !== "absent";
     if (session.lost !== undefined) {
       // Its holder says that it has stopped: the next one need not wait for the expiry. Not worth a second try.
-      const isSettledIn = (roster: Roster): boolean => standing(roster, holder).place === "absent";
       this.#driver
-        .submit({ apply, isSettledIn, isWanted: (failure) => failure === undefined })
+        .submit({
+          apply: (roster) => leave(roster, holder),
+          isSettledIn: (roster) => !isStanding(roster),
+          isWanted: (failure) => failure === undefined,
+        })
         .catch(expiryFrees);
       return;
     }
     this.#held.delete(grant);
-    const change = { apply, isWanted: () => session.lost === undefined };
-    const leaving = this.#driver.submit(change);
+    let wasTaken = false;
+    let mayHaveLeft = false;
+    const apply = (roster: Roster): Roster => {
+      wasTaken = !isStanding(roster) && !mayHaveLeft;
+      return leave(roster, holder);
+    };
+    const isWanted = (failure?: Error): boolean => {
+      mayHaveLeft ||= failure instanceof OutcomeUnknownError;
+      return session.lost === undefined;
+    };
+    const leaving = this.#driver.submit({ apply, isWanted });
     // In this turn, so that the next local caller joins in the write that releases.
     this.#advance();
     try {
@@ -259,9 +217,21 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     } catch (error) {
       if (session.lost !== undefined) throw session.lost;
       // Refused, and the session lives on: nobody else would ever take it out.
-      this.#driver.insist(change).then(() => session.endTicket(holder.ticket), expiryFrees);
+      this.#leaveBehind(grant, apply);
       throw error;
     } finally {
+      this.#endWatch();
+    }
+    if (wasTaken) throw new LeaseLostError(takenMessage(grant));
+  }
+
+  async grow(grant: HeldGrant, request: AcquireRequest): Promise<void> {
+    const growth = new Growth(this.#context, grant, request);
+    this.#growing.add(growth);
+    try {
+      await growth.wait();
+    } finally {
+      this.#growing.delete(growth);
       this.#endWatch();
     }
   }
@@ -276,14 +246,14 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   }
 
   onChange(view: RosterView | undefined): void {
-    this.#lastHinted = view;
-    this.#turn?.onChange(view);
+    for (const each of [...this.#contending.keys(), ...this.#growing]) each.onChange(view);
   }
 
   #wake(session: string): void {
     const { backend, key, sessions } = this.#context;
-    if (sessions.owns(session)) this.#turn?.poke();
-    else if (backend.capabilities.wake) {
+    if (sessions.owns(session)) {
+      for (const each of [...this.#contending.keys(), ...this.#growing]) each.poke();
+    } else if (backend.capabilities.wake) {
       try {
         backend.wake(session, key);
       } catch {

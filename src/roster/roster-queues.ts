@@ -11,6 +11,14 @@ export interface QueuesContext extends LookoutContext {
   readonly sessions: SessionPool;
 }
 
+/** The record that a queue is about. */
+export interface QueueTarget {
+  readonly key: string;
+  readonly name: string;
+  /** Whether several may hold it at a time. */
+  readonly isShared: boolean;
+}
+
 /** Names whose roster is remembered after the last use, for an acquire without a read. */
 const idleQueuesMax = 1_024;
 /** A fraction of a millisecond of work; then timers and I/O get their turn. */
@@ -30,7 +38,7 @@ export class RosterQueues {
   }
 
   /** The queue of a key: the same one as long as anything is held or waited for there. */
-  get(target: { readonly key: string; readonly name: string; readonly capacity: number }): RosterQueue {
+  get(target: QueueTarget): RosterQueue {
     const known = this.#queues.get(target.key);
     if (known !== undefined) return known;
     const queue = new RosterQueue({

@@ -6,8 +6,7 @@ const format = "roster/1";
 
 /** The bytes of a roster's record. The name stands in it for people, and because long names are hashed in keys. */
 export function encodeRoster(name: string, roster: Roster): Uint8Array {
-  const { fence, capacity, holders, waiters } = roster;
-  return encodeJson({ format, name, fence, capacity, holders, waiters });
+  return encodeJson({ format, name, ...roster });
 }
 
 /** A roster with the name it belongs to. */
@@ -33,8 +32,11 @@ export function decodeRoster(key: string, value: Uint8Array): NamedRoster {
         "or a newer leasehold did. Nothing was changed; use another namespace, or upgrade",
     );
   }
-  const { name, fence, capacity, holders, waiters } = record;
-  return { name, roster: { fence, capacity, holders, waiters } };
+  const { name, fence, capacity, holders, waiters, note } = record;
+  return {
+    name,
+    roster: { fence, capacity, holders, waiters, ...(note !== undefined && { note }) },
+  };
 }
 
 function isCount(value: unknown): value is number {
@@ -60,6 +62,7 @@ function isHolder(value: unknown): value is Holder {
   return (
     isEntrant(value) &&
     isCount((value as Partial<Holder>).fence) &&
-    Number.isFinite((value as Holder).grantedAtMs)
+    Number.isFinite((value as Holder).grantedAtMs) &&
+    ((value as Holder).wants === undefined || isCount((value as Holder).wants))
   );
 }

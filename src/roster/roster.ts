@@ -14,6 +14,8 @@ export interface Entrant extends EntrantId {
   /** How much of the capacity it takes. */
   readonly weight: number;
   readonly metadata?: Json;
+  /** By which a holder can hand over to it. */
+  readonly identity?: string;
 }
 
 /** An entrant that was admitted. */
@@ -22,18 +24,23 @@ export interface Holder extends Entrant {
   readonly fence: number;
   /** Wall clock of the client that admitted it. For people; decides nothing. */
   readonly grantedAtMs: number;
+  /** The weight it waits for, where that is more than it has. Until then nobody else is admitted. */
+  readonly wants?: number;
 }
 
 /**
  * The state behind every exclusive thing: a mutex has capacity 1, a semaphore n, an election is a mutex whose
- * holder publishes a value. Who waits stands in order of arrival.
+ * holder publishes a value, a writer weighs as much as all readers. Who waits stands in order of arrival.
  */
 export interface Roster {
   /** The last fence given. Rises for ever. */
   readonly fence: number;
+  /** 0: nobody has set it yet. */
   readonly capacity: number;
   readonly holders: readonly Holder[];
   readonly waiters: readonly Entrant[];
+  /** What the primitive itself remembers here, written along with who comes and goes. */
+  readonly note?: Json;
 }
 
 /** Most waiters in one roster; who comes later waits outside and enters as places free up. */
@@ -62,20 +69,65 @@ export function evict(roster: Roster, session: string): Roster {
   return without(roster, (entrant) => entrant.session === session);
 }
 
-/** Admits waiters from the front, as far as the capacity goes. First come, first served: nobody is passed. */
+/**
+ * Admits waiters from the front, as far as the capacity goes. First come, first served: nobody is passed. A holder
+ * that waits for more goes before them.
+ */
 export function admit(roster: Roster, wallMs: number): Roster {
-  let { fence } = roster;
-  let free = roster.capacity - heldWeight(roster);
+  const grown = growHolders(roster, wallMs);
+  if (grown.holders.some(({ wants }) => wants !== undefined)) return grown;
+  let { fence } = grown;
+  let free = grown.capacity - heldWeight(grown);
   let admitted = 0;
-  const holders = [...roster.holders];
-  for (const waiter of roster.waiters) {
+  const holders = [...grown.holders];
+  for (const waiter of grown.waiters) {
     if (waiter.weight > free) break;
     fence = nextFence(fence, wallMs);
     free -= waiter.weight;
     admitted += 1;
     holders.push({ ...waiter, fence, grantedAtMs: wallMs });
   }
-  return admitted === 0 ? roster : { ...roster, fence, holders, waiters: roster.waiters.slice(admitted) };
+  return admitted === 0 ? grown : { ...grown, fence, holders, waiters: grown.waiters.slice(admitted) };
+}
+
+/** Gives holders the weight that they wait for, with a fence of its own, where there is room for it. */
+function growHolders(roster: Roster, wallMs: number): Roster {
+  let { fence } = roster;
+  let free = roster.capacity - heldWeight(roster);
+  const holders = roster.holders.map((holder) => {
+    const { wants, ...kept } = holder;
+    if (wants === undefined || wants - holder.weight > free) return holder;
+    fence = nextFence(fence, wallMs);
+    free -= wants - holder.weight;
+    return { ...kept, weight: wants, fence, grantedAtMs: wallMs };
+  });
+  return fence === roster.fence ? roster : { ...roster, fence, holders };
+}
+
+/**
+ * Changes the weight of a holder: less at once, more as soon as there is room. Its own weight takes back what it
+ * waited for. Absent, or only waiting: no change.
+ */
+export function reweigh(roster: Roster, id: EntrantId, weight: number): Roster {
+  return amend(roster, id, ({ wants, ...holder }) =>
+    weight > holder.weight ? { ...holder, wants: weight } : { ...holder, weight },
+  );
+}
+
+/** Changes what a holder shows. Absent, or only waiting: no change. */
+export function amend(roster: Roster, id: EntrantId, change: (holder: Holder) => Holder): Roster {
+  if (standing(roster, id).place === "waiter" || standing(roster, id).place === "absent") return roster;
+  return {
+    ...roster,
+    holders: roster.holders.map((holder) => (isSame(holder, id) ? change(holder) : holder)),
+  };
+}
+
+/** Puts the first waiter of whom that is true before all others. None: no change. */
+export function promote(roster: Roster, isChosen: (waiter: Entrant) => boolean): Roster {
+  const chosen = roster.waiters.find(isChosen);
+  if (chosen === undefined || chosen === roster.waiters[0]) return roster;
+  return { ...roster, waiters: [chosen, ...roster.waiters.filter((waiter) => waiter !== chosen)] };
 }
 
 /** Whether nobody more can queue up in it. */
@@ -85,30 +137,34 @@ export function isFull(roster: Roster): boolean {
 
 /** Whether an entrant of this weight would be admitted at once. */
 export function hasRoom(roster: Roster, weight: number): boolean {
-  return roster.waiters.length === 0 && heldWeight(roster) + weight <= roster.capacity;
+  const isGrowing = roster.holders.some(({ wants }) => wants !== undefined);
+  return !isGrowing && roster.waiters.length === 0 && heldWeight(roster) + weight <= roster.capacity;
 }
 
 /** Where an entrant stands. */
 export type Standing =
   | { readonly place: "holder"; readonly holder: Holder }
+  /** It holds, and waits for more. */
+  | { readonly place: "growing"; readonly holder: Holder }
   | { readonly place: "waiter"; readonly position: number }
   | { readonly place: "absent" };
 
 /** Looks an entrant up. */
 export function standing(roster: Roster, id: EntrantId): Standing {
   const holder = roster.holders.find((entrant) => isSame(entrant, id));
-  if (holder !== undefined) return { place: "holder", holder };
+  if (holder !== undefined) return { place: holder.wants === undefined ? "holder" : "growing", holder };
   const position = roster.waiters.findIndex((entrant) => isSame(entrant, id));
   return position < 0 ? { place: "absent" } : { place: "waiter", position };
 }
 
 /**
- * Whose death would move a waiter forward: the waiter before it, or the holders for the first one. Each watches
- * one place, so that the cost of watching is the same for everybody.
+ * Whose death would move a waiter forward: the waiter before it, or the holders for the first one, and for one of
+ * them that waits for more. Each watches one place, so that the cost of watching is the same for everybody.
  */
-export function predecessors(roster: Roster, position: number): readonly Entrant[] {
+export function predecessors(roster: Roster, position: number, self?: EntrantId): readonly Entrant[] {
   const before = roster.waiters[position - 1];
-  return before === undefined ? roster.holders : [before];
+  if (before !== undefined) return [before];
+  return self === undefined ? roster.holders : roster.holders.filter((holder) => !isSame(holder, self));
 }
 
 /** Everybody before a waiter, the nearest first. */

@@ -2,9 +2,17 @@ import type { Backend } from "../core/backend.ts";
 import { type Sleep, startSleep } from "../core/runtime.ts";
 import type { Session } from "../sessions/session.ts";
 import type { Acquisition } from "./acquisition.ts";
-import type { Entry } from "./entry.ts";
+import type { JoinOptions } from "./entry.ts";
 import { type LookoutContext, lookEveryTtls, lookOut } from "./lookout.ts";
-import { ahead, type Entrant, type Holder, predecessors, type Roster, standing } from "./roster.ts";
+import {
+  ahead,
+  type Entrant,
+  type Holder,
+  predecessors,
+  type Roster,
+  type Standing,
+  standing,
+} from "./roster.ts";
 import { isTransient, WithdrawnError } from "./roster-change.ts";
 import type { RosterDriver } from "./roster-driver.ts";
 import type { RosterView } from "./roster-view.ts";
@@ -14,6 +22,12 @@ export interface TurnContext extends LookoutContext {
   readonly backend: Backend;
   readonly driver: RosterDriver;
   readonly key: string;
+}
+
+/** Who waits, and how it joins where it does not stand. */
+export interface Waiting {
+  readonly entrant: Entrant;
+  join(options: JoinOptions): Promise<RosterView | undefined>;
 }
 
 /** How soon a backend without wakes and watches is asked again by the first in line. */
@@ -31,7 +45,7 @@ export class Turn {
   readonly acquisition: Acquisition;
   readonly session: Session;
   readonly #context: TurnContext;
-  readonly #entry: Entry;
+  readonly #entry: Waiting;
   readonly #isNotified: boolean;
   #isPoked = false;
   #sleep: Sleep | undefined;
@@ -42,7 +56,7 @@ export class Turn {
   #further: readonly Entrant[] = [];
   #lookAtMs = 0;
 
-  constructor(context: TurnContext, acquisition: Acquisition, entry: Entry, session: Session) {
+  constructor(context: TurnContext, acquisition: Acquisition, entry: Waiting, session: Session) {
     this.#context = context;
     this.acquisition = acquisition;
     this.#entry = entry;
@@ -81,7 +95,7 @@ export class Turn {
     while (this.#isWanted()) {
       const place = standing(view.roster, this.#entry.entrant);
       if (place.place === "holder") return place.holder;
-      const position = place.place === "waiter" ? place.position : undefined;
+      const position = positionOf(place);
       this.#position = position;
       // A client that waits in line is woken; the first in line sees the change that admits it as it happens. What
       // changed before a watch began only a read tells.
@@ -114,7 +128,7 @@ export class Turn {
   onChange(view: RosterView | undefined): void {
     const place = view && standing(view.roster, this.#entry.entrant);
     // Somebody else joined or left behind us.
-    if (place?.place === "waiter" && place.position === this.#position) return;
+    if (place !== undefined && place.place !== "absent" && positionOf(place) === this.#position) return;
     // Tickets are unique: a roster that shows us as its holder proves that we were admitted, however late it comes.
     if (place?.place === "holder") this.#seen = view;
     this.poke();
@@ -129,7 +143,7 @@ export class Turn {
   /** Keeps the time of the next look as long as the same sessions are watched. */
   #watch(roster: Roster, position: number | undefined): void {
     // Who stands outside a full queue watches the last one in it.
-    const entrants = predecessors(roster, position ?? roster.waiters.length);
+    const entrants = predecessors(roster, position ?? roster.waiters.length, this.#entry.entrant);
     this.#further = ahead(roster, position ?? roster.waiters.length);
     const isSame =
       entrants.length === this.#watched.length &&
@@ -186,4 +200,10 @@ export class Turn {
     this.#polls += 1;
     return delayMs * (1 + jitter * (2 * this.#context.runtime.random() - 1));
   }
+}
+
+/** A holder that waits for more stands before the first waiter, and is served like it. */
+function positionOf(place: Standing): number | undefined {
+  if (place.place === "growing") return 0;
+  return place.place === "waiter" ? place.position : undefined;
 }

@@ -52,7 +52,7 @@ export class Session {
   readonly #context: SessionContext;
   readonly #key: string;
   readonly #lossListeners = new Set<LossListener>();
-  readonly #wakeListeners = new Map<string, () => void>();
+  readonly #wakeListeners = new Map<string, Set<() => void>>();
   /** Beats that were sent and not yet known to be applied, with the moment before each was sent. */
   readonly #doubtful = new Map<number, Instant>();
   readonly #tickets = new TicketBook();
@@ -136,12 +136,15 @@ export class Session {
   onWake(hint: string, listener: () => void): Unsubscribe {
     // Nobody would ever end a subscription that began now.
     if (this.#lost !== undefined) return () => {};
-    this.#unsubscribeWakes ??= this.#context.backend.onWake(this.id, (woken) =>
-      this.#wakeListeners.get(woken)?.(),
-    );
-    this.#wakeListeners.set(hint, listener);
+    this.#unsubscribeWakes ??= this.#context.backend.onWake(this.id, (woken) => {
+      for (const told of this.#wakeListeners.get(woken) ?? []) told();
+    });
+    const listeners = this.#wakeListeners.get(hint) ?? new Set();
+    this.#wakeListeners.set(hint, listeners.add(listener));
     return () => {
-      if (this.#wakeListeners.get(hint) === listener) this.#wakeListeners.delete(hint);
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#wakeListeners.get(hint) === listeners)
+        this.#wakeListeners.delete(hint);
     };
   }
 

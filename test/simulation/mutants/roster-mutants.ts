@@ -42,8 +42,8 @@ export const rosterMutants: readonly Mutant[] = [
   mutant(
     "the fence of a grant is read from the record and not raised",
     roster,
-    "    fence = nextFence(fence, wallMs);\n",
-    "    fence = fence === 0 ? nextFence(fence, wallMs) : fence;\n",
+    "    fence = nextFence(fence, wallMs);\n    free -= waiter.weight;",
+    "    fence = fence === 0 ? nextFence(fence, wallMs) : fence;\n    free -= waiter.weight;",
     "a resource that checks fences is safe",
   ),
   mutant(
@@ -61,8 +61,8 @@ export const rosterMutants: readonly Mutant[] = [
   mutant(
     "the first in line watches nobody",
     roster,
-    "return before === undefined ? roster.holders : [before];",
-    "return before === undefined ? [] : [before];",
+    "return self === undefined ? roster.holders : roster.holders.filter((holder) => !isSame(holder, self));",
+    "return roster.holders.filter(({ weight }) => self !== undefined && weight < 0);",
   ),
   mutant(
     "a roster is written over whatever is there",
@@ -132,8 +132,8 @@ export const rosterMutants: readonly Mutant[] = [
   mutant(
     "the last local caller goes first",
     queue,
-    "const [next] = this.#waiting;",
-    "const next = [...this.#waiting].at(-1);",
+    "for (const next of this.#waiting) {",
+    "for (const next of [...this.#waiting].reverse()) {",
   ),
   mutant(
     "a release says nothing of the loss that came before",
@@ -156,8 +156,8 @@ export const rosterMutants: readonly Mutant[] = [
   mutant(
     "a release that is refused is forgotten",
     queue,
-    "    this.#held.delete(grant);\n    const change",
-    "    if (this.#context.runtime.random() < 0.1) return;\n    this.#held.delete(grant);\n    const change",
+    "    this.#held.delete(grant);\n    let wasTaken",
+    "    if (this.#context.runtime.random() < 0.1) return;\n    this.#held.delete(grant);\n    let wasTaken",
   ),
   mutant(
     "an add that is asked again is applied again",

@@ -1,0 +1,113 @@
+import { type Duration, describe, parseDuration } from "../core/durations.ts";
+import { InvalidArgumentError } from "../core/errors.ts";
+import type { Json } from "../core/json.ts";
+import { checkOptions } from "../core/options.ts";
+import type { AcquireRequest } from "./acquisition.ts";
+import type { HeldGrant } from "./grant.ts";
+import type { Inspection } from "./inspection.ts";
+import type { RosterHost, RosterName } from "./roster-host.ts";
+
+/** Options of every `tryAcquire`. */
+export interface TryAcquireOptions {
+  /** Gives up with an `AbortedError` when it fires. A grant that was already on its way is given back. */
+  readonly signal?: AbortSignal;
+  /** Shown to those who inspect it. JSON of at most 1,024 bytes. */
+  readonly metadata?: Json;
+}
+
+/** Options of every `acquire` and `hold`. */
+export interface AcquireOptions extends TryAcquireOptions {
+  /** How long to wait at most. `0`: try once. Default: `Infinity`, as long as it takes, outages of the store included. */
+  readonly wait?: Duration;
+}
+
+/** What differs between the things that can be acquired. */
+export interface AcquirerTarget<O extends AcquireOptions> extends RosterName {
+  readonly ttlMs: number;
+  /** Options beyond those that all have. */
+  readonly options?: readonly string[];
+  /** What the roster is asked for. Throws an InvalidArgumentError for options that make no sense. */
+  share(options: O | undefined): Pick<AcquireRequest, "weight" | "capacity" | "identity" | "claim">;
+}
+
+/** The four ways to come to a grant, the same for all that stands on a roster. */
+export interface Acquirer<O extends AcquireOptions> {
+  acquire(options?: O): Promise<HeldGrant>;
+  tryAcquire(options?: Omit<O, "wait">): Promise<HeldGrant | null>;
+  hold<R>(work: (grant: HeldGrant) => Promise<R> | R, options?: O): Promise<R>;
+  inspect(): Promise<Inspection | null>;
+}
+
+const forever = Number.POSITIVE_INFINITY;
+const metadataBytesMax = 1_024;
+const tryOptions = ["signal", "metadata"];
+
+/** Makes an {@link Acquirer}. It holds no state: two of the same target are the same. */
+export function createAcquirer<O extends AcquireOptions>(
+  host: RosterHost,
+  target: AcquirerTarget<O>,
+): Acquirer<O> {
+  const { name, ttlMs, options: more = [] } = target;
+  const toRequest = (what: string, options: O | undefined, known: readonly string[]): AcquireRequest => {
+    checkOptions(what, options, [...known, ...more]);
+    const { signal, metadata, wait } = options ?? {};
+    const waitMs = wait === undefined ? forever : parseDuration("wait", wait, { infinite: true });
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new InvalidArgumentError(`signal must be an AbortSignal; got ${describe(signal)}`);
+    }
+    checkMetadata("metadata", metadata);
+    return { name, ttlMs, waitMs, signal, metadata, ...target.share(options) };
+  };
+  const acquire = async (what: string, options: O | undefined): Promise<HeldGrant> =>
+    host.queue(target).acquire(toRequest(what, options, [...tryOptions, "wait"]));
+  return {
+    acquire: (options) => acquire("acquire", options),
+    async tryAcquire(options) {
+      const request = toRequest("tryAcquire", options as O | undefined, tryOptions);
+      return host.queue(target).tryAcquire({ ...request, waitMs: 0 });
+    },
+    async hold(work, options) {
+      if (typeof work !== "function") {
+        throw new InvalidArgumentError(
+          `hold needs a function to run first, and options second; got ${describe(work)}`,
+        );
+      }
+      return holdGrant(host, await acquire("hold", options), work);
+    },
+    inspect: () => host.inspect(target),
+  };
+}
+
+/** Runs work under a grant and gives it back, whatever the work does. */
+export function holdGrant<R>(
+  host: Pick<RosterHost, "whileHolding">,
+  grant: HeldGrant,
+  work: (grant: HeldGrant) => Promise<R> | R,
+): Promise<R> {
+  return host.whileHolding(grant, async () => {
+    try {
+      const result = await work(grant);
+      // Work that released early, by itself, has lost nothing.
+      if (grant.state === "lost") grant.assertHeld();
+      return result;
+    } finally {
+      await grant[Symbol.asyncDispose]();
+    }
+  });
+}
+
+/** Refuses what cannot stand in a roster's record for people to see. */
+export function checkMetadata(what: string, metadata: Json | undefined): void {
+  if (metadata === undefined) return;
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(metadata);
+  } catch (error) {
+    throw new InvalidArgumentError(`${what} must be JSON: it could not be encoded`, { cause: error });
+  }
+  if (text === undefined) throw new InvalidArgumentError(`${what} must be JSON: a function or symbol is not`);
+  const bytes = Buffer.byteLength(text);
+  if (bytes > metadataBytesMax) {
+    throw new InvalidArgumentError(`${what} must be at most ${metadataBytesMax} bytes of JSON; got ${bytes}`);
+  }
+}

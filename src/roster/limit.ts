@@ -1,0 +1,41 @@
+import { LimitMismatchError } from "../core/errors.ts";
+import type { Roster } from "./roster.ts";
+
+/**
+ * What one client knows about the limit of one roster. The limit in the record counts. Who comes first sets it; who
+ * comes with another one is refused, for two limits at a time would be none. Once a limit was right, its holder
+ * follows what others make of it later.
+ */
+export class Limit {
+  readonly #name: string;
+  readonly #agreed = new Set<number>();
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /**
+   * The roster as it is for somebody who expects this capacity; left out: who takes it as it is.
+   *
+   * @throws LimitMismatchError when another one counts.
+   */
+  opened(roster: Roster, expected: number | undefined): Roster {
+    if (expected === undefined) {
+      if (roster.capacity > 0) return roster;
+      throw new LimitMismatchError(
+        `${JSON.stringify(this.#name)} has no limit yet: say one where it is opened first`,
+        { limit: 0, expected: 0 },
+      );
+    }
+    if (roster.capacity === 0) return { ...roster, capacity: expected };
+    if (roster.capacity === expected) this.#agreed.add(expected);
+    else if (!this.#agreed.has(expected)) {
+      throw new LimitMismatchError(
+        `${JSON.stringify(this.#name)} has a limit of ${roster.capacity}, and was opened with ${expected}. Open it with ` +
+          `${roster.capacity}, or change it for everybody with resize(${expected})`,
+        { limit: roster.capacity, expected },
+      );
+    }
+    return roster;
+  }
+}

@@ -1,0 +1,31 @@
+import type { Backend } from "../core/backend.ts";
+import type { Runtime } from "../core/runtime.ts";
+import type { HeldGrant } from "./grant.ts";
+import type { Inspection } from "./inspection.ts";
+import type { RosterQueue } from "./roster-queue.ts";
+
+/** What the record of a roster is for. The word stands in its key. */
+export type RosterKind = "lock" | "semaphore" | "read-write" | "election" | "group" | "schedule" | "barrier";
+
+/** Names one roster, and says how it is used. */
+export interface RosterName {
+  readonly kind: RosterKind;
+  readonly name: string;
+  /** Whether several may hold it at a time. */
+  readonly isShared: boolean;
+}
+
+/** What a primitive needs from its coordinator. */
+export interface RosterHost {
+  readonly backend: Backend;
+  readonly runtime: Runtime;
+  readonly namespace: string;
+  /** The TTL of leases where the caller says none. */
+  readonly ttlMs: number;
+  /** All that this client does with one roster. @throws ClosedError once the coordinator is closed. */
+  queue(target: RosterName): RosterQueue;
+  /** Who holds it and who waits. `null` when nobody ever asked for it. */
+  inspect(target: RosterName): Promise<Inspection | null>;
+  /** Keeps the coordinator's `close` waiting until the work has ended. */
+  whileHolding<R>(grant: HeldGrant, work: () => Promise<R>): Promise<R>;
+}
