@@ -6,6 +6,8 @@ import { checkName, recordKey } from "./core/names.ts";
 import { checkOptions } from "./core/options.ts";
 import { type Runtime, startSleep, systemRuntime } from "./core/runtime.ts";
 import { createLock, type Lock, type LockOptions } from "./locks/lock.ts";
+import { createReadWriteLock, type ReadWriteLock } from "./locks/read-write-lock.ts";
+import { createSemaphore, type Semaphore, type SemaphoreOptions } from "./locks/semaphore.ts";
 import type { HeldGrant } from "./roster/grant.ts";
 import { inspectRoster } from "./roster/inspection.ts";
 import type { RosterHost, RosterName } from "./roster/roster-host.ts";
@@ -46,6 +48,18 @@ export interface Coordinator extends AsyncDisposable {
    * @throws InvalidArgumentError for an illegal name or TTL.
    */
   lock(name: string, options?: LockOptions): Lock;
+  /**
+   * The semaphore of this name. Costs nothing; asks nobody.
+   *
+   * @throws InvalidArgumentError for an illegal name, number of permits or TTL.
+   */
+  semaphore(name: string, options?: SemaphoreOptions): Semaphore;
+  /**
+   * The read-write lock of this name. Costs nothing; asks nobody.
+   *
+   * @throws InvalidArgumentError for an illegal name or TTL.
+   */
+  readWriteLock(name: string, options?: LockOptions): ReadWriteLock;
   /** Creates the bucket, table or file if it is missing, and validates it. `connect` has done it already. */
   setup(): Promise<void>;
   /**
@@ -129,6 +143,14 @@ class OpenCoordinator implements Coordinator {
 
   lock(name: string, options?: LockOptions): Lock {
     return createLock(this.#host, name, options);
+  }
+
+  semaphore(name: string, options?: SemaphoreOptions): Semaphore {
+    return createSemaphore(this.#host, name, options);
+  }
+
+  readWriteLock(name: string, options?: LockOptions): ReadWriteLock {
+    return createReadWriteLock(this.#host, name, options);
   }
 
   setup(): Promise<void> {

@@ -39,6 +39,15 @@ export {
 export type { Json } from "./core/json.ts";
 export type { CancelTimer, Runtime, TimerOptions } from "./core/runtime.ts";
 export type { Lock, LockOptions } from "./locks/lock.ts";
+export type {
+  ReadWriteLock,
+  ReadWriteMode,
+  ReadWriteSide,
+  UpgradeableGrant,
+  UpgradeOptions,
+  WriteGrant,
+} from "./locks/read-write-lock.ts";
+export type { Semaphore, SemaphoreAcquireOptions, SemaphoreOptions } from "./locks/semaphore.ts";
 export type { AcquireOptions, TryAcquireOptions } from "./roster/acquirer.ts";
 export type { Grant, GrantState } from "./roster/grant.ts";
 export type { InspectedHolder, Inspection, Participant } from "./roster/inspection.ts";

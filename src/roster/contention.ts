@@ -72,7 +72,8 @@ export class Contention {
     const { driver, limit, mayBeForgotten, sessions } = this.#context;
     const { weight, capacity, ttlMs } = acquisition.request;
     const { known } = driver;
-    const isFree = ({ roster }: RosterView): boolean => hasRoom(limit.opened(roster, capacity), weight);
+    const isFree = ({ roster }: RosterView): boolean =>
+      hasRoom(limit.opened(roster, capacity, weight), weight);
     let view = known ?? (await driver.read()).view;
     let heal: Healing | undefined;
     if (!isFree(view) && (known !== undefined || mayBeForgotten)) {

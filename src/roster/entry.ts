@@ -109,7 +109,7 @@ export class Entry implements RosterChange {
   }
 
   #opened(roster: Roster): Roster {
-    return this.#limit.opened(roster, this.#request.capacity);
+    return this.#limit.opened(roster, this.#request.capacity, this.#request.weight);
   }
 
   #mayJoin(roster: Roster): boolean {

@@ -33,6 +33,7 @@ export class Growth {
     const { session, holder } = grant;
     const { driver } = this.#context;
     const { weight } = acquisition.request;
+    if (!acquisition.isOpen) return acquisition.answer.then(() => undefined);
     const unfollow = follow(grant, (reason) => acquisition.reject(reason));
     const growing = async (): Promise<void> => {
       const view = await driver.submit({

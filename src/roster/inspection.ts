@@ -9,6 +9,8 @@ import { decodeRoster } from "./roster-record.ts";
 export interface Participant {
   /** The session that it lives and dies with. */
   readonly session: string;
+  /** How much of the capacity it has or waits for. */
+  readonly weight: number;
   /** Who that is; `null` when the session's record is gone. */
   readonly client: ClientDescription | null;
   /** The TTL of the session, in milliseconds. */
@@ -74,11 +76,12 @@ export async function inspectRoster(
 }
 
 function participant(entrant: Entrant, record: StoredRecord | null, nowMs: number): Participant {
-  const { session, ttlMs, metadata } = entrant;
+  const { session, ttlMs, weight, metadata } = entrant;
   const decoded = record === null ? undefined : decodeSession(record.key, record.value);
   const live = decoded?.state === "live" ? decoded : undefined;
   return {
     session,
+    weight,
     client: live?.client ?? null,
     ttlMs: live?.ttlMs ?? ttlMs,
     lastBeatAt: live === undefined ? null : new Date(live.beatAtMs),

@@ -1,4 +1,4 @@
-import { LimitMismatchError } from "../core/errors.ts";
+import { LimitExceededError, LimitMismatchError } from "../core/errors.ts";
 import type { Roster } from "./roster.ts";
 
 /**
@@ -14,12 +14,28 @@ export class Limit {
     this.#name = name;
   }
 
+  /** Whoever expected this capacity follows what it is now. */
+  follow(expected: number | undefined): void {
+    if (expected !== undefined) this.#agreed.add(expected);
+  }
+
   /**
-   * The roster as it is for somebody who expects this capacity; left out: who takes it as it is.
+   * The roster as it is for somebody who expects this capacity and wants this weight of it. No expectation: who takes it
+   * as it is.
    *
-   * @throws LimitMismatchError when another one counts.
+   * @throws LimitMismatchError when another capacity counts.
+   * @throws LimitExceededError when the weight is more than there ever is.
    */
-  opened(roster: Roster, expected: number | undefined): Roster {
+  opened(roster: Roster, expected: number | undefined, weight: number): Roster {
+    const opened = this.#agree(roster, expected);
+    if (weight <= opened.capacity) return opened;
+    throw new LimitExceededError(
+      `${JSON.stringify(this.#name)} has a limit of ${opened.capacity}, and ${weight} were asked for: nobody could ever ` +
+        "have them",
+    );
+  }
+
+  #agree(roster: Roster, expected: number | undefined): Roster {
     if (expected === undefined) {
       if (roster.capacity > 0) return roster;
       throw new LimitMismatchError(

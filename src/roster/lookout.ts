@@ -25,8 +25,8 @@ export interface LookoutContext {
   readonly self: string;
 }
 
-/** Sessions looked at in one request. The others get their turn when these are gone. */
-const sessionsMax = 16;
+/** Sessions looked at in one request. Those not looked at for longest come first, after those that stand still. */
+const sessionsMax = 64;
 /** Two and a half reads in a TTL see every heartbeat of a live session in time, within a budget of three. */
 export const lookEveryTtls = 0.4;
 
@@ -46,7 +46,9 @@ export async function lookOut(
   const { observer, runtime, self } = context;
   const entrants = near.some(({ session }) => observer.suspects(session)) ? [...near, ...further] : near;
   const ttls = new Map<string, number>();
-  for (const { session, ttlMs } of entrants) if (ttls.size < sessionsMax) ttls.set(session, ttlMs);
+  for (const { session, ttlMs } of inTurn(entrants, observer)) {
+    if (ttls.size < sessionsMax) ttls.set(session, ttlMs);
+  }
   const sessions = [...ttls.keys()];
   const sentAtMs = runtime.monotonicMs();
   const { view, others } = await driver.read(sessions.map((session) => observer.keyOf(session)));
@@ -71,4 +73,12 @@ export async function lookOut(
   }
   if (healings.length === 0) return { view, nextLookMs };
   return { view, nextLookMs, heal: (roster) => healings.reduce((healed, heal) => heal(healed), roster) };
+}
+
+/** Who is to be looked at first, where not all can be looked at in one request. */
+function inTurn(entrants: readonly Entrant[], observer: SessionObserver): readonly Entrant[] {
+  if (entrants.length <= sessionsMax) return entrants;
+  const urgency = ({ session }: Entrant): number =>
+    observer.suspects(session) ? Number.NEGATIVE_INFINITY : observer.lastReadAtMs(session);
+  return [...entrants].sort((left, right) => urgency(left) - urgency(right) || 0);
 }

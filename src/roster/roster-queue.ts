@@ -8,7 +8,7 @@ import { type GrantKeeper, HeldGrant, takenMessage } from "./grant.ts";
 import { Growth } from "./growth.ts";
 import { Limit } from "./limit.ts";
 import type { LookoutContext } from "./lookout.ts";
-import { type Holder, hasRoom, leave, type Roster, standing } from "./roster.ts";
+import { type Holder, hasRoom, leave, type Roster, resize, standing } from "./roster.ts";
 import { RosterDriver, type RosterListener, type RosterTarget } from "./roster-driver.ts";
 import type { RosterView } from "./roster-view.ts";
 
@@ -100,6 +100,12 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   async change(apply: (roster: Roster) => Roster): Promise<Roster> {
     const view = await this.#driver.submit({ apply, isWanted: (failure) => failure === undefined });
     return view.roster;
+  }
+
+  /** Sets the capacity for everybody. `expected`: what the caller opened it with. */
+  async resize(capacity: number, expected: number | undefined): Promise<void> {
+    await this.change((roster) => resize(roster, capacity));
+    this.#context.limit.follow(expected);
   }
 
   /** Resolves when nothing is in flight any more. Only after everybody who waits was answered. */

@@ -123,6 +123,14 @@ export function amend(roster: Roster, id: EntrantId, change: (holder: Holder) =>
   };
 }
 
+/**
+ * Sets the capacity. Takes nothing from who holds. Who waits for more than there ever is goes, or would stand in the
+ * way of all the others for ever.
+ */
+export function resize(roster: Roster, capacity: number): Roster {
+  return { ...roster, capacity, waiters: roster.waiters.filter(({ weight }) => weight <= capacity) };
+}
+
 /** Puts the first waiter of whom that is true before all others. None: no change. */
 export function promote(roster: Roster, isChosen: (waiter: Entrant) => boolean): Roster {
   const chosen = roster.waiters.find(isChosen);
@@ -138,7 +146,8 @@ export function isFull(roster: Roster): boolean {
 /** Whether an entrant of this weight would be admitted at once. */
 export function hasRoom(roster: Roster, weight: number): boolean {
   const isGrowing = roster.holders.some(({ wants }) => wants !== undefined);
-  return !isGrowing && roster.waiters.length === 0 && heldWeight(roster) + weight <= roster.capacity;
+  // Also beside those who came in the same write and are about to be admitted.
+  return !isGrowing && heldWeight(roster) + weightOf(roster.waiters) + weight <= roster.capacity;
 }
 
 /** Where an entrant stands. */
@@ -191,7 +200,11 @@ function without(roster: Roster, leaves: (entrant: Entrant) => boolean): Roster 
 }
 
 function heldWeight(roster: Roster): number {
-  return roster.holders.reduce((sum, holder) => sum + holder.weight, 0);
+  return weightOf(roster.holders);
+}
+
+function weightOf(entrants: readonly Entrant[]): number {
+  return entrants.reduce((sum, { weight }) => sum + weight, 0);
 }
 
 function isSame(left: EntrantId, right: EntrantId): boolean {

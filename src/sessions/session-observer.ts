@@ -77,6 +77,11 @@ export class SessionObserver {
     return (this.#observations.get(session)?.standstillMs ?? 0) > 0;
   }
 
+  /** When it was looked at last, on the monotonic clock; never: before everything. */
+  lastReadAtMs(session: string): number {
+    return this.#observations.get(session)?.readAtMs ?? -1;
+  }
+
   /**
    * Declares a session dead that stood still for long enough, by a tombstone under the condition that its record
    * is what was observed. Answers whether it is dead: a heartbeat that came first makes it false, and a heartbeat

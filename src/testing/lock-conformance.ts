@@ -2,6 +2,7 @@ import { lockFailureCases } from "./conformance/lock-failure-cases.ts";
 import { lockNameCases } from "./conformance/lock-name-cases.ts";
 import { bindLockCase, type LockConformanceOptions } from "./conformance/lock-support.ts";
 import { lockTurnCases } from "./conformance/lock-turn-cases.ts";
+import { permitCases } from "./conformance/permit-cases.ts";
 import type { ConformanceCase } from "./conformance/support.ts";
 
 /**
@@ -27,6 +28,6 @@ import type { ConformanceCase } from "./conformance/support.ts";
  * ```
  */
 export function lockConformance(options: LockConformanceOptions): readonly ConformanceCase[] {
-  const definitions = [...lockTurnCases, ...lockFailureCases, ...lockNameCases];
+  const definitions = [...lockTurnCases, ...lockFailureCases, ...lockNameCases, ...permitCases];
   return definitions.map((definition) => bindLockCase(definition, options));
 }

@@ -93,6 +93,7 @@ test("the state of a process is read behind a name with spaces and parentheses",
 const beat = new Date(1_000);
 const holder = (change: Partial<InspectedHolder>): InspectedHolder => ({
   session: "s",
+  weight: 1,
   client: null,
   ttlMs: 1_000,
   lastBeatAt: beat,

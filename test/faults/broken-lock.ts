@@ -42,7 +42,7 @@ export function brokenLock(name: string, worker: string, random: Random): Lock {
 
 function inspection(name: string, worker: string, metadata: Json | undefined): Inspection {
   const client = { host: "here", pid: process.pid, name: worker };
-  const waiter = { session: "none", client, ttlMs: 1_000, lastBeatAt: null, isOverdue: false };
+  const waiter = { session: "none", client, ttlMs: 1_000, weight: 1, lastBeatAt: null, isOverdue: false };
   const waiters = metadata === undefined ? [] : [{ ...waiter, metadata }];
   return { name, fence: 0, capacity: 1, holders: [], waiters };
 }

@@ -23,8 +23,8 @@ export const rosterMutants: readonly Mutant[] = [
   mutant(
     "who tries never finds room",
     roster,
-    "heldWeight(roster) + weight <= roster.capacity",
-    "heldWeight(roster) + weight < roster.capacity",
+    "weightOf(roster.waiters) + weight <= roster.capacity",
+    "weightOf(roster.waiters) + weight < roster.capacity",
   ),
   mutant("a grant has the fence of the one before", roster, "Math.max(previous + 1,", "Math.max(previous,"),
   mutant(

@@ -1,0 +1,210 @@
+import { type Duration, describe, parseDuration } from "../core/durations.ts";
+import { InvalidArgumentError } from "../core/errors.ts";
+import { checkName } from "../core/names.ts";
+import { checkOptions } from "../core/options.ts";
+import {
+  type AcquireOptions,
+  type Acquirer,
+  createAcquirer,
+  type TryAcquireOptions,
+} from "../roster/acquirer.ts";
+import type { Grant, HeldGrant } from "../roster/grant.ts";
+import type { Inspection } from "../roster/inspection.ts";
+import { reweigh } from "../roster/roster.ts";
+import type { RosterHost } from "../roster/roster-host.ts";
+import { parseTtl } from "../sessions/ttl.ts";
+import type { LockOptions } from "./lock.ts";
+
+/** How a grant of a read-write lock is held. */
+export type ReadWriteMode = "read" | "upgradeable" | "write";
+
+/** Options of {@link UpgradeableGrant.upgrade}. */
+export interface UpgradeOptions {
+  /** How long to wait at most for the readers to leave. Default: `Infinity`. */
+  readonly wait?: Duration;
+  /** Gives up with an `AbortedError` when it fires. The grant stays as it was. */
+  readonly signal?: AbortSignal;
+}
+
+/** A grant that writes, and can go on as a reader. */
+export interface WriteGrant extends Grant {
+  /** How it is held now. */
+  readonly mode: ReadWriteMode;
+  /**
+   * Goes on as a reader, in one write that also lets other readers in: nobody writes in between. The fence stays.
+   * Again: nothing happens.
+   *
+   * @throws LeaseLostError (`LEASE_LOST`) when it is not held any more.
+   * @throws UnavailableError, OutcomeUnknownError when the store fails. Safe to repeat.
+   */
+  downgrade(): Promise<void>;
+}
+
+/** A grant that reads beside other readers, and may become the writer. There is one at a time. */
+export interface UpgradeableGrant extends Grant {
+  /** How it is held now. */
+  readonly mode: ReadWriteMode;
+  /**
+   * Becomes the writer when the other readers have left, before everybody who waits; nobody writes in between, so what
+   * was read is still true. From now on `fence` is a larger one.
+   *
+   * @throws AcquireTimeoutError, AbortedError: the grant goes on as it was.
+   * @throws LeaseLostError (`LEASE_LOST`) when it is not held any more.
+   * @throws InvalidArgumentError when it is a plain reader by now, or is being upgraded.
+   */
+  upgrade(options?: UpgradeOptions): Promise<void>;
+  /** One step down: from writing to reading upgradeably, from there to plain reading. Else as {@link WriteGrant}. */
+  downgrade(): Promise<void>;
+}
+
+/** One way to hold a read-write lock, used like a `Lock`. */
+export interface ReadWriteSide<G extends Grant> {
+  /** Waits, in order of arrival among readers and writers. Else as `Lock.acquire`. */
+  acquire(options?: AcquireOptions): Promise<G>;
+  /** As `Lock.tryAcquire`: `null` where it would have to wait. */
+  tryAcquire(options?: TryAcquireOptions): Promise<G | null>;
+  /** As `Lock.hold`. */
+  hold<R>(work: (grant: G) => Promise<R> | R, options?: AcquireOptions): Promise<R>;
+}
+
+/**
+ * Many readers or one writer, across processes and machines. First come, first served: readers that come after a
+ * waiting writer wait behind it, so nobody starves. Not reentrant: a reader that asks for `write` waits for itself; use
+ * `upgradeable`.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "leasehold";
+ * await using coordinator = await connect("memory:");
+ * const catalogue = coordinator.readWriteLock("catalogue");
+ * await catalogue.read.hold(async () => {}); // beside other readers
+ * await catalogue.upgradeable.hold(async (grant) => {
+ *   await grant.upgrade(); // the only one now; nobody wrote since
+ *   console.log(grant.mode); // write
+ * });
+ * ```
+ */
+export interface ReadWriteLock {
+  readonly name: string;
+  /** Held by any number at a time, up to about a million. */
+  readonly read: ReadWriteSide<Grant>;
+  /** Held by one at a time, beside readers, who may become the writer. */
+  readonly upgradeable: ReadWriteSide<UpgradeableGrant>;
+  /** Held by one alone. */
+  readonly write: ReadWriteSide<WriteGrant>;
+  /** Who holds it and who waits, or `null` if nobody ever asked. One or two reads; may be stale. */
+  inspect(): Promise<Inspection | null>;
+}
+
+const readersMax = 2 ** 20;
+/** Two who may upgrade do not fit beside one another; one of them and all the readers do. */
+const weights = { read: 1, upgradeable: readersMax + 1, write: 2 * readersMax + 1 } as const;
+const capacity = weights.write;
+const stepsDown = { write: "upgradeable", upgradeable: "read", read: "read" } as const;
+
+/** The mode that a holder of this weight has. */
+export function modeOf(weight: number): ReadWriteMode {
+  if (weight === weights.write) return "write";
+  return weight === weights.upgradeable ? "upgradeable" : "read";
+}
+
+/**
+ * Makes a {@link ReadWriteLock}. It holds no state: two of the same name are the same lock.
+ *
+ * @throws InvalidArgumentError for an illegal name or TTL.
+ */
+export function createReadWriteLock(
+  host: RosterHost,
+  name: string,
+  options: LockOptions = {},
+): ReadWriteLock {
+  checkName("a lock's name", name);
+  checkOptions("readWriteLock", options, ["ttl"]);
+  const ttlMs = options.ttl === undefined ? host.ttlMs : parseTtl(options.ttl);
+  const target = { kind: "read-write", name, isShared: true, ttlMs } as const;
+  const acquirer = (mode: ReadWriteMode): Acquirer<AcquireOptions> =>
+    createAcquirer(host, { ...target, share: () => ({ weight: weights[mode], capacity }) });
+  const [read, upgradeable, write] = [acquirer("read"), acquirer("upgradeable"), acquirer("write")];
+  return {
+    name,
+    read,
+    upgradeable: side(upgradeable, asUpgradeable),
+    write: side(write, asWriter),
+    inspect: () => read.inspect(),
+  };
+}
+
+function side<G extends Grant>(
+  acquirer: Acquirer<AcquireOptions>,
+  dress: (grant: HeldGrant) => G,
+): ReadWriteSide<G> {
+  return {
+    acquire: async (options) => dress(await acquirer.acquire(options)),
+    async tryAcquire(options) {
+      const grant = await acquirer.tryAcquire(options);
+      return grant === null ? null : dress(grant);
+    },
+    hold: (work, options) =>
+      acquirer.hold(typeof work === "function" ? (grant) => work(dress(grant)) : work, options),
+  };
+}
+
+function asWriter(grant: HeldGrant): WriteGrant {
+  return withMode(grant, { downgrade: () => settle(grant, "read") });
+}
+
+function asUpgradeable(grant: HeldGrant): UpgradeableGrant {
+  let isChanging = false;
+  const oneAtATime = async (change: () => Promise<void>): Promise<void> => {
+    if (isChanging)
+      throw new InvalidArgumentError("the mode of this grant is being changed: wait for that first");
+    isChanging = true;
+    try {
+      await change();
+    } finally {
+      isChanging = false;
+    }
+  };
+  return withMode(grant, {
+    upgrade: (options?: UpgradeOptions) => oneAtATime(() => upgrade(grant, options)),
+    downgrade: () => oneAtATime(() => settle(grant, stepsDown[modeOf(grant.holder.weight)])),
+  });
+}
+
+function withMode<M extends object>(
+  grant: HeldGrant,
+  methods: M,
+): HeldGrant & M & { readonly mode: ReadWriteMode } {
+  const dressed = Object.assign(grant, methods);
+  Object.defineProperty(dressed, "mode", { get: () => modeOf(grant.holder.weight), enumerable: true });
+  return dressed as HeldGrant & M & { readonly mode: ReadWriteMode };
+}
+
+async function settle(grant: HeldGrant, mode: ReadWriteMode): Promise<void> {
+  grant.assertHeld();
+  if (grant.holder.weight <= weights[mode]) return;
+  await grant.change((roster, holder) => reweigh(roster, holder, weights[mode]));
+  grant.assertHeld();
+}
+
+async function upgrade(grant: HeldGrant, options: UpgradeOptions = {}): Promise<void> {
+  checkOptions("upgrade", options, ["wait", "signal"]);
+  const { signal, wait } = options;
+  const waitMs =
+    wait === undefined ? Number.POSITIVE_INFINITY : parseDuration("wait", wait, { infinite: true });
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new InvalidArgumentError(`signal must be an AbortSignal; got ${describe(signal)}`);
+  }
+  grant.assertHeld();
+  const mode = modeOf(grant.holder.weight);
+  if (mode === "write") return;
+  if (mode === "read") {
+    throw new InvalidArgumentError(
+      "a plain reader cannot be upgraded: two that tried would wait for one another. Release it, or read with " +
+        "`upgradeable` in the first place",
+    );
+  }
+  const { name } = grant;
+  const { ttlMs } = grant.session;
+  await grant.grow({ name, ttlMs, weight: weights.write, capacity, waitMs, signal, metadata: undefined });
+}
