@@ -59,6 +59,7 @@ export class SessionObserver {
     const { runtime, driftTolerance } = this.#context;
     const observation = observe(this.#observations.get(session), {
       version: record?.version ?? null,
+      beat: decoded?.beat ?? null,
       ttlMs: decoded?.ttlMs ?? fallbackTtlMs,
       sentAtMs,
       readAtMs: runtime.monotonicMs(),

@@ -1,5 +1,7 @@
 import { ClosedError } from "../core/errors.ts";
-import { Session, type SessionContext } from "./session.ts";
+import type { SessionContext } from "./renewal-loop.ts";
+import { Session } from "./session.ts";
+import type { SessionRequest } from "./session-request.ts";
 
 /** One live session for each TTL, opened on first need and shared by everything that a coordinator holds. */
 export class SessionPool {
@@ -25,6 +27,16 @@ export class SessionPool {
   /** Whether a session is this client's own and still lives. */
   owns(session: string): boolean {
     for (const own of this.#live.values()) if (own.id === session) return true;
+    return false;
+  }
+
+  /** Hands a message to a session that is this client's own. Answers whether it is. */
+  hear(session: string, request: SessionRequest): boolean {
+    for (const own of this.#live.values()) {
+      if (own.id !== session) continue;
+      own.hear(request);
+      return true;
+    }
     return false;
   }
 

@@ -1,6 +1,7 @@
 import { CorruptRecordError } from "../core/errors.ts";
 import { decodeJson, encodeJson } from "../core/json.ts";
 import { recordKey } from "../core/names.ts";
+import { areRequests, type SessionRequest } from "./session-request.ts";
 import type { TicketClaim } from "./ticket-book.ts";
 
 /** Who a session belongs to, for people who look at it. */
@@ -20,6 +21,8 @@ export interface LiveSession {
   readonly client: ClientDescription;
   /** Which of its tickets are over: what stands in a roster under one of those, anybody may take out. */
   readonly tickets: TicketClaim;
+  /** What others have left for the holder to read. Not there when there is nothing. */
+  readonly requests?: readonly SessionRequest[];
 }
 
 /** The tombstone of a session that somebody declared dead. Its client can never renew it again. */
@@ -60,11 +63,18 @@ export function encodeSession(record: SessionRecord): Uint8Array {
 export function decodeSession(key: string, value: Uint8Array): SessionRecord {
   const record = decodeJson(key, value) as Partial<Fields> | null;
   if (record?.format === format) {
-    const { state, ttlMs, beat, beatAtMs, client, tickets, by, atMs } = record as Fields;
+    const { state, ttlMs, beat, beatAtMs, client, tickets, requests, by, atMs } = record as Fields;
     if (state === "dead" && typeof by === "string" && Number.isFinite(atMs)) return { state, by, atMs };
     const isLive = state === "live" && Number.isFinite(ttlMs) && ttlMs > 0 && Number.isSafeInteger(beat);
-    if (isLive && Number.isFinite(beatAtMs) && typeof client?.host === "string" && isClaim(tickets)) {
-      return { state, ttlMs, beat, beatAtMs, client, tickets };
+    const isRead = requests === undefined || areRequests(requests);
+    if (
+      isLive &&
+      isRead &&
+      Number.isFinite(beatAtMs) &&
+      typeof client?.host === "string" &&
+      isClaim(tickets)
+    ) {
+      return { state, ttlMs, beat, beatAtMs, client, tickets, ...(requests !== undefined && { requests }) };
     }
   }
   throw new CorruptRecordError(

@@ -1,45 +1,29 @@
-import type { Backend, Operation, StoredRecord, Unsubscribe, Version } from "../core/backend.ts";
-import { backoffMs } from "../core/backoff.ts";
+import type { Unsubscribe } from "../core/backend.ts";
 import { LeaseLostError, UnavailableError } from "../core/errors.ts";
-import { invariant } from "../core/invariant.ts";
-import type { CancelTimer, Runtime } from "../core/runtime.ts";
-import { findOwnRecord, OlderStateError } from "./find-own-record.ts";
+import type { CancelTimer } from "../core/runtime.ts";
 import { disagree, elapsedMs, type Instant, instant, quickElapsedMs } from "./lease-clock.ts";
-import {
-  type ClientDescription,
-  decodeSession,
-  encodeSession,
-  liveRecordTtlMs,
-  sessionKey,
-} from "./session-record.ts";
+import { attemptsPerTtl, beatsPerTtl, RenewalLoop, type SessionContext } from "./renewal-loop.ts";
+import { decodeSession, sessionKey } from "./session-record.ts";
+import type { SessionRequest } from "./session-request.ts";
 import { TicketBook } from "./ticket-book.ts";
-
-/** Where a session gets everything it needs. */
-export interface SessionContext {
-  readonly backend: Backend;
-  readonly runtime: Runtime;
-  readonly namespace: string;
-  readonly client: ClientDescription;
-}
+import { Uncertainty } from "./uncertainty.ts";
 
 /** `uncertain`: a renewal is overdue, the deadline has not come. `lost` is for ever. */
 export type SessionState = "held" | "uncertain" | "lost";
 
-/** Who is told that a session was lost. An object and not a function: there may be ten thousand of them. */
+/** Who is told what happens to a session. An object and not a function: there may be ten thousand of them. */
 export interface LossListener {
   onSessionLost(reason: LeaseLostError): void;
+  /** Somebody left a message, not always for this one; it may come again. Answers whether it was for this one. */
+  onRequest?(request: SessionRequest): boolean;
 }
 
-/** Heartbeats sent in one TTL when all is well. */
-const beatsPerTtl = 3;
-/** An attempt that has no answer after this part of the TTL is left to itself, and the next one is sent. */
-const attemptsPerTtl = 6;
 /** A session is uncertain when a heartbeat that was due has not been confirmed for the time of one attempt. */
 const uncertainAfterTtls = 1 / beatsPerTtl + 1 / attemptsPerTtl;
-/** Heartbeats that may still be on their way when a session ends, and come between its delete and the record. */
-const deletesMax = attemptsPerTtl;
-/** Attempts whose outcome is remembered: about as many as fit into a TTL. A forgotten one cannot renew. */
-const doubtfulBeatsMax = 64;
+/** Writes that may come between a session's end and the delete of its record: its own heartbeats, and messages. */
+const deletesMax = 2 * attemptsPerTtl;
+/** By which a session is woken to read its messages. Not a record's key, by which it is woken for its turn. */
+export const messageHint = "message";
 
 /**
  * One client's liveness: a record that is renewed by heartbeats. Valid until the moment before the last
@@ -51,28 +35,40 @@ export class Session {
   readonly ttlMs: number;
   readonly #context: SessionContext;
   readonly #key: string;
+  readonly #loop: RenewalLoop;
   readonly #lossListeners = new Set<LossListener>();
   readonly #wakeListeners = new Map<string, Set<() => void>>();
-  /** Beats that were sent and not yet known to be applied, with the moment before each was sent. */
-  readonly #doubtful = new Map<number, Instant>();
   readonly #tickets = new TicketBook();
-  #version: Version | null = null;
-  #renewedBeat = 0;
+  /** Messages for those who do not know yet that they hold. */
+  readonly #unclaimed = new Map<number, SessionRequest>();
+  readonly #uncertainty: Uncertainty;
   #renewedAt: Instant;
-  #beat = 0;
-  #failures = 0;
   #lost: LeaseLostError | undefined;
   #lastFailure: unknown;
-  #cancelBeat: CancelTimer = () => {};
   #cancelDeadline: CancelTimer = () => {};
   #unsubscribeWakes: Unsubscribe | undefined;
 
   private constructor(context: SessionContext, ttlMs: number) {
+    const { runtime, namespace } = context;
     this.#context = context;
     this.ttlMs = ttlMs;
-    this.id = context.runtime.id();
-    this.#key = sessionKey(context.namespace, this.id);
-    this.#renewedAt = instant(context.runtime);
+    this.id = runtime.id();
+    this.#key = sessionKey(namespace, this.id);
+    this.#renewedAt = instant(runtime);
+    this.#loop = new RenewalLoop(context, this.id, ttlMs, {
+      isOver: () => this.#isOver(),
+      claim: () => this.#tickets.claim(),
+      onRenewed: (sentAt) => this.#renewed(sentAt),
+      onAttempt: (failure) => {
+        this.#lastFailure = failure;
+      },
+      onEnded: (why) => this.#lose(why),
+      onRequest: (request) => this.hear(request),
+    });
+    this.#uncertainty = new Uncertainty(runtime, {
+      state: () => this.state,
+      untilUncertainMs: () => ttlMs * uncertainAfterTtls - this.#quickElapsedMs(),
+    });
   }
 
   /**
@@ -81,16 +77,15 @@ export class Session {
    */
   static async open(context: SessionContext, ttlMs: number): Promise<Session> {
     const session = new Session(context, ttlMs);
-    const result = await context.backend.commit([session.#renewal(null)], { urgent: true });
-    invariant(result.committed, "session ids are never drawn twice");
-    session.#renewed(session.#beat, result.versions[0] ?? null);
+    await session.#loop.open();
     if (session.#lost !== undefined) {
       throw new UnavailableError(
         `opening a session took longer than its TTL of ${ttlMs} ms: the store is too slow for this TTL, or this ` +
           "process was paused. Try again, or use a longer TTL",
       );
     }
-    session.#armBeat(session.#nextBeatDelayMs());
+    session.#loop.start();
+    if (context.backend.capabilities.wake) session.onWake(messageHint, () => session.#loop.hurry());
     return session;
   }
 
@@ -119,6 +114,29 @@ export class Session {
   /** Nothing of the attempt is left anywhere; the next heartbeat tells everybody. */
   endTicket(ticket: number): void {
     this.#tickets.end(ticket);
+    this.#unclaimed.delete(ticket);
+  }
+
+  /** A message that came before anybody knew of the grant that it is for. */
+  unclaimed(ticket: number): SessionRequest | undefined {
+    return this.#unclaimed.get(ticket);
+  }
+
+  /** Hands a message to whom it is for. */
+  hear(request: SessionRequest): void {
+    if (this.#lost !== undefined) return;
+    let isClaimed = false;
+    for (const listener of [...this.#lossListeners]) {
+      if (listener.onRequest?.(request) === true) isClaimed = true;
+    }
+    const { ticket } = request;
+    if (isClaimed || !this.#tickets.isOpen(ticket)) return;
+    if (this.#unclaimed.get(ticket)?.kind !== "released") this.#unclaimed.set(ticket, request);
+  }
+
+  /** Calls `listener` whenever it becomes uncertain, and when it is held again. Costs a timer while anybody listens. */
+  onUncertainty(listener: (state: "held" | "uncertain") => void): Unsubscribe {
+    return this.#lost === undefined ? this.#uncertainty.add(listener) : () => {};
   }
 
   /** Tells `listener` once when the session is lost; now, if it is lost already. */
@@ -166,95 +184,24 @@ export class Session {
     this.#lose("its coordinator was closed");
     const { backend } = this.#context;
     const key = this.#key;
-    let expect = this.#version;
+    let expect = this.#loop.version;
     for (let attempt = 0; attempt < deletesMax && expect !== null; attempt += 1) {
       const result = await backend.commit([{ kind: "delete", key, expect }]);
       if (result.committed) return;
-      // A heartbeat came first whose answer was still on its way. A tombstone stays.
+      // A heartbeat came first whose answer was still on its way, or a message. A tombstone stays.
       const [record] = await backend.get([key]);
       const isLive = record != null && decodeSession(key, record.value).state === "live";
       expect = isLive ? record.version : null;
     }
   }
 
-  #renewal(expect: Version | null): Operation {
-    this.#beat += 1;
-    this.#doubtful.set(this.#beat, instant(this.#context.runtime));
-    for (const beat of this.#doubtful.keys()) {
-      if (this.#doubtful.size <= doubtfulBeatsMax) break;
-      this.#doubtful.delete(beat);
-    }
-    const value = encodeSession({
-      state: "live",
-      ttlMs: this.ttlMs,
-      beat: this.#beat,
-      beatAtMs: this.#context.runtime.wallMs(),
-      client: this.#context.client,
-      tickets: this.#tickets.claim(),
-    });
-    return { kind: "put", key: this.#key, value, expect, ttlMs: liveRecordTtlMs(this.ttlMs) };
-  }
-
-  #sendBeat(): void {
-    this.#checkThoroughly();
-    if (this.#lost !== undefined) return;
-    const operation = this.#renewal(this.#version);
-    const beat = this.#beat;
-    // A request that hangs must not stop the next one: the deadline does not wait for it.
-    this.#armBeat(this.ttlMs / attemptsPerTtl);
-    const settle = (failure: unknown): void => {
-      if (this.#lost !== undefined) return;
-      this.#lastFailure = failure;
-      this.#failures = failure === undefined ? 0 : this.#failures + 1;
-      if (beat === this.#beat) this.#armBeat(this.#nextBeatDelayMs());
-    };
-    this.#commitBeat(operation, beat).then(() => settle(undefined), settle);
-  }
-
-  async #commitBeat(operation: Operation, beat: number): Promise<void> {
-    const { backend } = this.#context;
-    const result = await backend.commit([operation], { urgent: true });
-    if (result.committed) return this.#renewed(beat, result.versions[0] ?? null);
-    // It was closed meanwhile, and its record is gone for a reason.
-    if (this.#lost !== undefined) return;
-    const [conflict] = result.conflicts;
-    const isWanted = (): boolean => this.#lost === undefined;
-    const current = conflict?.current ?? (await findOwnRecord(this.#context, this.id, conflict, isWanted));
-    this.#resolveConflict(current);
-  }
-
-  /** Only this client renews the record, so a conflict is a beat of its own whose answer was lost, or the end. */
-  #resolveConflict(current: StoredRecord | null): void {
-    const record = current === null ? undefined : decodeSession(this.#key, current.value);
-    if (current === null || record === undefined) this.#lose("its record vanished from the store");
-    else if (record.state === "dead") this.#lose(`session ${record.by} declared it dead`);
-    else if (this.#doubtful.has(record.beat)) this.#renewed(record.beat, current.version);
-    else throw new OlderStateError();
-  }
-
-  #renewed(beat: number, version: Version | null): void {
+  #renewed(sentAt: Instant): void {
     // The answer may come after the deadline, for example when this process was stopped in between.
     this.#checkThoroughly();
-    const sentAt = this.#doubtful.get(beat);
-    if (this.#lost !== undefined || beat <= this.#renewedBeat || sentAt === undefined) return;
-    this.#renewedBeat = beat;
+    if (this.#lost !== undefined) return;
     this.#renewedAt = sentAt;
-    this.#version = version;
-    for (const doubtful of this.#doubtful.keys()) if (doubtful <= beat) this.#doubtful.delete(doubtful);
     this.#armDeadline();
-  }
-
-  #nextBeatDelayMs(): number {
-    const regularMs = this.ttlMs / beatsPerTtl;
-    if (this.#failures === 0)
-      return Math.max(0, regularMs - elapsedMs(this.#renewedAt, instant(this.#context.runtime)));
-    const capMs = this.ttlMs / (2 * attemptsPerTtl);
-    return capMs / 5 + backoffMs(this.#context.runtime, this.#failures, { firstMs: capMs / 8, maxMs: capMs });
-  }
-
-  #armBeat(delayMs: number): void {
-    this.#cancelBeat();
-    this.#cancelBeat = this.#context.runtime.schedule(delayMs, () => this.#sendBeat());
+    this.#uncertainty.renewed();
   }
 
   #armDeadline(): void {
@@ -269,6 +216,11 @@ export class Session {
   #quickElapsedMs(): number {
     const { runtime } = this.#context;
     return quickElapsedMs(this.#renewedAt, runtime.monotonicMs(), runtime.wallMs());
+  }
+
+  #isOver(): boolean {
+    this.#checkThoroughly();
+    return this.#lost !== undefined;
   }
 
   #checkThoroughly(): void {
@@ -287,10 +239,12 @@ export class Session {
         "its locks",
       cause === undefined ? undefined : { cause },
     );
-    this.#cancelBeat();
+    this.#loop.stop();
     this.#cancelDeadline();
+    this.#uncertainty.end();
     this.#unsubscribeWakes?.();
     this.#wakeListeners.clear();
+    this.#unclaimed.clear();
     const listeners = [...this.#lossListeners];
     this.#lossListeners.clear();
     for (const listener of listeners) listener.onSessionLost(this.#lost);

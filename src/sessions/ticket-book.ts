@@ -32,6 +32,11 @@ export class TicketBook {
     this.#open.delete(ticket);
   }
 
+  /** Whether something may still be left of the attempt. */
+  isOpen(ticket: number): boolean {
+    return this.#open.has(ticket);
+  }
+
   /** For the session's record. */
   claim(): TicketClaim {
     if (this.#open.size <= openToldMax) return { next: this.#last + 1, open: [...this.#open] };

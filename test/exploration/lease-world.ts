@@ -182,11 +182,13 @@ export class LeaseWorld implements World {
       watcher.version === undefined
         ? undefined
         : {
-            ...{ version: String(watcher.version), ttlMs, standstillMs: watcher.standstillMs, readAtMs: 0 },
+            ...{ version: String(watcher.version), beat: watcher.version },
+            ...{ ttlMs, standstillMs: watcher.standstillMs, readAtMs: 0 },
           };
     const sentAtMs = gap * observerTickMs;
     const readAtMs = Math.max(sentAtMs, watcher.sinceAnswer * observerTickMs);
-    const observation = this.#rules.observe(previous, { version: String(seen), ttlMs, sentAtMs, readAtMs });
+    const reading = { version: String(seen), beat: seen, ttlMs, sentAtMs, readAtMs };
+    const observation = this.#rules.observe(previous, reading);
     const isDue = this.#rules.untilDeathMs(observation, driftTolerance) <= 0;
     // Longer than long enough makes no difference.
     const standstillMs = Math.min(observation.standstillMs, ttlMs * (1 + driftTolerance));

@@ -252,10 +252,10 @@ export const leaseMutants: readonly Mutant[] = [
   inLease("an observer allows for no drift of clocks", "no live session is declared dead", lease, {
     untilDeathMs: ({ ttlMs, standstillMs }) => Math.max(0, ttlMs - standstillMs),
   }),
-  inLease("an observer counts on although the version changed", "no live session is declared dead", lease, {
-    observe: (previous, { version, ttlMs, sentAtMs, readAtMs }) => {
+  inLease("an observer counts on although the heartbeat changed", "no live session is declared dead", lease, {
+    observe: (previous, { version, beat, ttlMs, sentAtMs, readAtMs }) => {
       const standstillMs = previous === undefined ? 0 : previous.standstillMs + sentAtMs - previous.readAtMs;
-      return { version, ttlMs, standstillMs, readAtMs };
+      return { version, beat, ttlMs, standstillMs, readAtMs };
     },
   }),
   inLease("a lease counts from the answer to the heartbeat", "no live session is declared dead", lease, {

@@ -18,7 +18,7 @@ const readings = fc.array(
 );
 
 describe("an observation", () => {
-  test("never counts more than the time between the first and the last reading of the same version", () => {
+  test("never counts more than the time between the first and the last reading of the same heartbeat", () => {
     fc.assert(
       fc.property(readings, (list) => {
         let clockMs = 0;
@@ -28,7 +28,13 @@ describe("an observation", () => {
           const sentAtMs = clockMs + pauseMs;
           clockMs = sentAtMs + tookMs;
           if (observation === undefined || observation.version !== version) firstSeenMs = clockMs;
-          observation = observe(observation, { version, ttlMs, sentAtMs, readAtMs: clockMs });
+          observation = observe(observation, {
+            version,
+            beat: version === null ? null : Number(version),
+            ttlMs,
+            sentAtMs,
+            readAtMs: clockMs,
+          });
           // Certain: it stood from the answer of the first reading to the sending of the last.
           expect(observation.standstillMs).toBeLessThanOrEqual(Math.max(0, sentAtMs - firstSeenMs));
           expect(observation.standstillMs).toBeGreaterThanOrEqual(0);
@@ -41,12 +47,18 @@ describe("an observation", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 1_000_000 }), { minLength: 1 }), (gaps) => {
         let clockMs = 0;
-        let observation = observe(undefined, { version: "1", ttlMs, sentAtMs: 0, readAtMs: 0 });
+        let observation = observe(undefined, { version: "1", beat: 1, ttlMs, sentAtMs: 0, readAtMs: 0 });
         let count = 1;
         for (const gapMs of gaps) {
           clockMs += gapMs;
           const before = observation.standstillMs;
-          observation = observe(observation, { version: "1", ttlMs, sentAtMs: clockMs, readAtMs: clockMs });
+          observation = observe(observation, {
+            version: "1",
+            beat: 1,
+            ttlMs,
+            sentAtMs: clockMs,
+            readAtMs: clockMs,
+          });
           count += 1;
           expect(observation.standstillMs - before).toBeLessThanOrEqual(ttlMs / 2);
           if (untilDeathMs(observation, drift) === 0) expect(count).toBeGreaterThanOrEqual(4);
@@ -56,32 +68,39 @@ describe("an observation", () => {
   });
 
   test.each([
-    ["a new version", "2", ttlMs],
+    ["a new heartbeat", "2", ttlMs],
     ["a vanished record", null, ttlMs],
     ["another TTL", "1", 2 * ttlMs],
   ])("starts again at %s", (_what, version, nextTtlMs) => {
-    let observation = observe(undefined, { version: "1", ttlMs, sentAtMs: 0, readAtMs: 0 });
-    observation = observe(observation, { version: "1", ttlMs, sentAtMs: 400, readAtMs: 400 });
+    let observation = observe(undefined, { version: "1", beat: 1, ttlMs, sentAtMs: 0, readAtMs: 0 });
+    observation = observe(observation, { version: "1", beat: 1, ttlMs, sentAtMs: 400, readAtMs: 400 });
     expect(observation.standstillMs).toBe(400);
-    observation = observe(observation, { version, ttlMs: nextTtlMs, sentAtMs: 800, readAtMs: 800 });
+    const beat = version === null ? null : Number(version);
+    observation = observe(observation, { version, beat, ttlMs: nextTtlMs, sentAtMs: 800, readAtMs: 800 });
     expect(observation.standstillMs).toBe(0);
   });
 
+  test("goes on at a new version with the same heartbeat: a message is no sign of life", () => {
+    let observation = observe(undefined, { version: "1", beat: 1, ttlMs, sentAtMs: 0, readAtMs: 0 });
+    observation = observe(observation, { version: "2", beat: 1, ttlMs, sentAtMs: 400, readAtMs: 400 });
+    expect(observation).toMatchObject({ standstillMs: 400, version: "2" });
+  });
+
   test("condemns after the TTL and the drift margin, and not a millisecond before", () => {
-    let observation = observe(undefined, { version: "1", ttlMs, sentAtMs: 0, readAtMs: 0 });
+    let observation = observe(undefined, { version: "1", beat: 1, ttlMs, sentAtMs: 0, readAtMs: 0 });
     for (const atMs of [400, 800, 1_099]) {
-      observation = observe(observation, { version: "1", ttlMs, sentAtMs: atMs, readAtMs: atMs });
+      observation = observe(observation, { version: "1", beat: 1, ttlMs, sentAtMs: atMs, readAtMs: atMs });
     }
     expect(untilDeathMs(observation, drift)).toBeCloseTo(1);
-    observation = observe(observation, { version: "1", ttlMs, sentAtMs: 1_101, readAtMs: 1_101 });
+    observation = observe(observation, { version: "1", beat: 1, ttlMs, sentAtMs: 1_101, readAtMs: 1_101 });
     expect(untilDeathMs(observation, drift)).toBe(0);
   });
 
   test("of an answer that was overtaken by another counts nothing twice", () => {
-    let observation = observe(undefined, { version: "1", ttlMs, sentAtMs: 0, readAtMs: 0 });
-    observation = observe(observation, { version: "1", ttlMs, sentAtMs: 300, readAtMs: 310 });
+    let observation = observe(undefined, { version: "1", beat: 1, ttlMs, sentAtMs: 0, readAtMs: 0 });
+    observation = observe(observation, { version: "1", beat: 1, ttlMs, sentAtMs: 300, readAtMs: 310 });
     // Sent before, answered after.
-    observation = observe(observation, { version: "1", ttlMs, sentAtMs: 100, readAtMs: 400 });
+    observation = observe(observation, { version: "1", beat: 1, ttlMs, sentAtMs: 100, readAtMs: 400 });
     expect(observation.standstillMs).toBe(300);
   });
 });

@@ -1,6 +1,7 @@
 import { type Edit, type Mutant, mutant } from "./mutant.ts";
 
 const session = "sessions/session.ts";
+const renewal = "sessions/renewal-loop.ts";
 const observer = "sessions/session-observer.ts";
 const observation = "sessions/observation.ts";
 
@@ -42,12 +43,18 @@ export const sessionMutants: readonly Mutant[] = [
         file: session,
         find: "    if (this.#quickElapsedMs() >= this.ttlMs) this.#loseByDeadline();",
         replace:
-          "    if (this.#doubtful.size > 0) return;\n    if (this.#quickElapsedMs() >= this.ttlMs) this.#loseByDeadline();",
+          "    if (this.#loop.isInDoubt) return;\n    if (this.#quickElapsedMs() >= this.ttlMs) this.#loseByDeadline();",
       },
       {
         file: session,
         find: "  #checkThoroughly(): void {",
-        replace: "  #checkThoroughly(): void {\n    if (this.#doubtful.size > 0) return;",
+        replace: "  #checkThoroughly(): void {\n    if (this.#loop.isInDoubt) return;",
+      },
+      {
+        file: renewal,
+        find: "  get version(): Version | null {",
+        replace:
+          "  get isInDoubt(): boolean {\n    return this.#doubtful.size > 0;\n  }\n  get version(): Version | null {",
       },
       lazyTimer,
     ],
@@ -60,16 +67,16 @@ export const sessionMutants: readonly Mutant[] = [
   ),
   mutant(
     "a heartbeat revives a session that was declared dead",
-    session,
+    renewal,
     'return { kind: "put", key: this.#key, value, expect, ttlMs',
     'return { kind: "put", key: this.#key, value, ...(expect === null && { expect }), ttlMs',
     "a session that was declared dead stays dead",
   ),
   mutant(
     "a heartbeat whose answer was lost ends the session",
-    session,
-    "else if (this.#doubtful.has(record.beat)) this.#renewed(record.beat, current.version);",
-    'else if (this.#doubtful.has(record.beat)) this.#lose("somebody else renewed it");',
+    renewal,
+    "if (this.#doubtful.has(record.beat)) this.#renewed(record.beat, current.version);",
+    'if (this.#doubtful.has(record.beat)) this.#keeper.onEnded("somebody else renewed it");',
   ),
   mutant(
     "a lagging replica ends the session",
@@ -80,14 +87,14 @@ export const sessionMutants: readonly Mutant[] = [
   mutant(
     "an answer revives a session that was lost",
     session,
-    "if (this.#lost !== undefined || beat <= this.#renewedBeat || sentAt === undefined) return;",
-    "if (beat <= this.#renewedBeat || sentAt === undefined) return;\n    this.#lost = undefined;",
+    "    if (this.#lost !== undefined) return;\n    this.#renewedAt = sentAt;",
+    "    this.#lost = undefined;\n    this.#renewedAt = sentAt;",
   ),
   mutant(
     "a closed session leaves its record",
     session,
-    "    let expect = this.#version;\n",
-    "    let expect: Version | null = null;\n",
+    "    let expect = this.#loop.version;\n",
+    "    let expect: string | null = null;\n",
   ),
   mutant(
     "a late heartbeat keeps the record of a closed session",
@@ -142,7 +149,7 @@ export const sessionMutants: readonly Mutant[] = [
   mutant(
     "a new heartbeat does not start the observation again",
     observation,
-    "previous === undefined || previous.version !== version || previous.ttlMs !== ttlMs",
+    "previous === undefined || previous.beat !== beat || previous.ttlMs !== ttlMs",
     "previous === undefined || previous.ttlMs !== ttlMs",
   ),
   mutant(
