@@ -6,6 +6,7 @@ import { checkName, recordKey } from "./core/names.ts";
 import { checkOptions } from "./core/options.ts";
 import { type Runtime, startSleep, systemRuntime } from "./core/runtime.ts";
 import { createLock, type Lock, type LockOptions } from "./locks/lock.ts";
+import { createMultiLock, type MultiLock } from "./locks/multi-lock.ts";
 import { createReadWriteLock, type ReadWriteLock } from "./locks/read-write-lock.ts";
 import { createSemaphore, type Semaphore, type SemaphoreOptions } from "./locks/semaphore.ts";
 import type { HeldGrant } from "./roster/grant.ts";
@@ -60,6 +61,12 @@ export interface Coordinator extends AsyncDisposable {
    * @throws InvalidArgumentError for an illegal name or TTL.
    */
   readWriteLock(name: string, options?: LockOptions): ReadWriteLock;
+  /**
+   * Several locks, which are had together or not at all. A name that stands there twice is taken once.
+   *
+   * @throws InvalidArgumentError for no names, more than 100, illegal ones, or an illegal TTL.
+   */
+  lockAll(names: readonly string[], options?: LockOptions): MultiLock;
   /** Creates the bucket, table or file if it is missing, and validates it. `connect` has done it already. */
   setup(): Promise<void>;
   /**
@@ -137,7 +144,7 @@ class OpenCoordinator implements Coordinator {
         this.#open();
         return inspectRoster({ backend, runtime, namespace }, keyOf(target));
       },
-      whileHolding: (grant, work) => this.#whileHolding(grant, work),
+      whileHolding: (grants, work) => this.#whileHolding(grants, work),
     };
   }
 
@@ -151,6 +158,10 @@ class OpenCoordinator implements Coordinator {
 
   readWriteLock(name: string, options?: LockOptions): ReadWriteLock {
     return createReadWriteLock(this.#host, name, options);
+  }
+
+  lockAll(names: readonly string[], options?: LockOptions): MultiLock {
+    return createMultiLock(this.#host, names, options);
   }
 
   setup(): Promise<void> {
@@ -171,15 +182,15 @@ class OpenCoordinator implements Coordinator {
     return this.#queues;
   }
 
-  async #whileHolding<R>(grant: HeldGrant, work: () => Promise<R>): Promise<R> {
+  async #whileHolding<R>(grants: readonly HeldGrant[], work: () => Promise<R>): Promise<R> {
     // Closed between the grant and its delivery: it is being released already.
     this.#open();
     const running = work();
-    this.#work.set(grant, running);
+    for (const grant of grants) this.#work.set(grant, running);
     try {
       return await running;
     } finally {
-      this.#work.delete(grant);
+      for (const grant of grants) this.#work.delete(grant);
     }
   }
 

@@ -39,6 +39,7 @@ export {
 export type { Json } from "./core/json.ts";
 export type { CancelTimer, Runtime, TimerOptions } from "./core/runtime.ts";
 export type { Lock, LockOptions } from "./locks/lock.ts";
+export type { MultiGrant, MultiLock } from "./locks/multi-lock.ts";
 export type {
   ReadWriteLock,
   ReadWriteMode,

@@ -40,7 +40,8 @@ export interface Acquirer<O extends AcquireOptions> {
 
 const forever = Number.POSITIVE_INFINITY;
 const metadataBytesMax = 1_024;
-const tryOptions = ["signal", "metadata"];
+/** The options that every `tryAcquire` has. */
+export const tryOptionNames: readonly string[] = ["signal", "metadata"];
 
 /** Makes an {@link Acquirer}. It holds no state: two of the same target are the same. */
 export function createAcquirer<O extends AcquireOptions>(
@@ -49,21 +50,15 @@ export function createAcquirer<O extends AcquireOptions>(
 ): Acquirer<O> {
   const { name, ttlMs, options: more = [] } = target;
   const toRequest = (what: string, options: O | undefined, known: readonly string[]): AcquireRequest => {
-    checkOptions(what, options, [...known, ...more]);
-    const { signal, metadata, wait } = options ?? {};
-    const waitMs = wait === undefined ? forever : parseDuration("wait", wait, { infinite: true });
-    if (signal !== undefined && !(signal instanceof AbortSignal)) {
-      throw new InvalidArgumentError(`signal must be an AbortSignal; got ${describe(signal)}`);
-    }
-    checkMetadata("metadata", metadata);
-    return { name, ttlMs, waitMs, signal, metadata, ...target.share(options) };
+    const checked = checkAcquireOptions(what, options, [...known, ...more]);
+    return { name, ttlMs, ...checked, ...target.share(options) };
   };
   const acquire = async (what: string, options: O | undefined): Promise<HeldGrant> =>
-    host.queue(target).acquire(toRequest(what, options, [...tryOptions, "wait"]));
+    host.queue(target).acquire(toRequest(what, options, [...tryOptionNames, "wait"]));
   return {
     acquire: (options) => acquire("acquire", options),
     async tryAcquire(options) {
-      const request = toRequest("tryAcquire", options as O | undefined, tryOptions);
+      const request = toRequest("tryAcquire", options as O | undefined, tryOptionNames);
       return host.queue(target).tryAcquire({ ...request, waitMs: 0 });
     },
     async hold(work, options) {
@@ -78,13 +73,33 @@ export function createAcquirer<O extends AcquireOptions>(
   };
 }
 
+/**
+ * What a caller asks for, as far as it is the same for everything that can be acquired.
+ *
+ * @throws InvalidArgumentError for options that nobody knows, or that cannot be used.
+ */
+export function checkAcquireOptions(
+  what: string,
+  options: AcquireOptions | undefined,
+  known: readonly string[],
+): Pick<AcquireRequest, "waitMs" | "signal" | "metadata"> {
+  checkOptions(what, options, known);
+  const { signal, metadata, wait } = options ?? {};
+  const waitMs = wait === undefined ? forever : parseDuration("wait", wait, { infinite: true });
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new InvalidArgumentError(`signal must be an AbortSignal; got ${describe(signal)}`);
+  }
+  checkMetadata("metadata", metadata);
+  return { waitMs, signal, metadata };
+}
+
 /** Runs work under a grant and gives it back, whatever the work does. */
 export function holdGrant<R>(
   host: Pick<RosterHost, "whileHolding">,
   grant: HeldGrant,
   work: (grant: HeldGrant) => Promise<R> | R,
 ): Promise<R> {
-  return host.whileHolding(grant, async () => {
+  return host.whileHolding([grant], async () => {
     try {
       const result = await work(grant);
       // Work that released early, by itself, has lost nothing.

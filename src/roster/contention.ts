@@ -14,6 +14,7 @@ import { Turn, type TurnContext } from "./turn.ts";
 
 /** What a contention works with. */
 export interface ContentionContext extends TurnContext {
+  readonly name: string;
   readonly sessions: SessionPool;
   readonly limit: Limit;
   /** Whether this name may have been used and forgotten before: then its first try already looks who died. */
@@ -22,8 +23,19 @@ export interface ContentionContext extends TurnContext {
   deliver(acquisition: Acquisition, session: Session, holder: Holder): boolean;
 }
 
+/** Somebody of this process who wants into the roster, or stands in it and waits. */
+export interface Contender {
+  readonly acquisition: Acquisition;
+  /** Whether it stands in the roster and waits for others. */
+  readonly isInLine: boolean;
+  /** Something may have changed: look now. */
+  poke(): void;
+  /** A change of the record was seen, with the roster it led to where the hint carries it. */
+  onChange(view: RosterView | undefined): void;
+}
+
 /** One caller's way to a grant: in the roster, not only in the queue of its own process. */
-export class Contention {
+export class Contention implements Contender {
   readonly acquisition: Acquisition;
   readonly #context: ContentionContext;
   #turn: Turn | undefined;
@@ -35,17 +47,14 @@ export class Contention {
     this.acquisition = acquisition;
   }
 
-  /** Whether it stands in the roster and waits for others. */
   get isInLine(): boolean {
     return this.#turn !== undefined;
   }
 
-  /** Something may have changed: look now. */
   poke(): void {
     this.#turn?.poke();
   }
 
-  /** A change of the record was seen, with the roster it led to where the hint carries it. */
   onChange(view: RosterView | undefined): void {
     this.#lastHinted = view;
     this.#turn?.onChange(view);

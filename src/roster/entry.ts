@@ -63,6 +63,11 @@ export class Entry implements RosterChange {
     }
   }
 
+  /** A write beside this entry's own may have let it in. */
+  suspect(): void {
+    this.#mayStand = true;
+  }
+
   /** The grant that a roster shows for it. */
   holderIn(view: RosterView | undefined): Holder | undefined {
     const place = view && standing(view.roster, this.entrant);

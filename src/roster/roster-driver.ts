@@ -12,6 +12,8 @@ export interface RosterTarget {
   readonly runtime: Runtime;
   readonly key: string;
   readonly name: string;
+  /** When the store may collect the record once nobody stands in it. `Infinity`: never. */
+  readonly idleTtlMs?: number;
 }
 
 /** Who is told what happens to the roster. Neither call may throw. */
@@ -57,6 +59,12 @@ export class RosterDriver {
   /** The newest view this client has, without asking the store. */
   get known(): RosterView | undefined {
     return this.#known;
+  }
+
+  /** Takes in what a read beside this driver showed. */
+  see(record: StoredRecord | null): void {
+    const view = this.#decode(record);
+    if (!this.#running) this.#known = view;
   }
 
   /** Resolves when nothing is queued or in flight any more. Never rejects. */
@@ -172,10 +180,10 @@ export class RosterDriver {
    * over, for a conflict corrects it, but not to leave a write out: nothing would ever correct that.
    */
   async #attempt(batch: readonly Pending[], isKnownFresh: boolean): Promise<boolean> {
-    const { backend, runtime, key, name } = this.#target;
+    const { backend, runtime, key, name, idleTtlMs } = this.#target;
     let base = this.#known;
     if (base === undefined || (!isKnownFresh && settlesAny(batch, base.roster))) base = await this.#refresh();
-    let changed = this.#lifted(base.roster);
+    let changed = this.lifted(base.roster);
     let isSettled = true;
     for (const { change } of batch) {
       if (change.isSettledIn?.(base.roster) === true) continue;
@@ -186,7 +194,7 @@ export class RosterDriver {
       const roster = admit(changed, runtime.wallMs());
       let result: CommitResult;
       try {
-        result = await backend.commit([putRoster(key, name, roster, base.version)]);
+        result = await backend.commit([putRoster(key, name, roster, base.version, idleTtlMs)]);
       } catch (error) {
         if (error instanceof OutcomeUnknownError) this.#unconfirmedBase ??= base.roster;
         throw error;
@@ -196,14 +204,15 @@ export class RosterDriver {
         this.#known = current === undefined ? undefined : this.#decode(current);
         return false;
       }
-      this.#adopt({ version: result.versions[0] ?? null, roster }, base.roster);
+      this.adopt({ version: result.versions[0] ?? null, roster }, base.roster);
     } else if (this.#unconfirmedBase !== undefined) this.#tellCommitted(base.roster, base.roster);
     const view = this.#known ?? base;
     for (const pending of batch) pending.resolve(view);
     return true;
   }
 
-  #adopt(view: RosterView, before: Roster): void {
+  /** Takes in a commit of this client that led from one roster to the next. */
+  adopt(view: RosterView, before: Roster): void {
     this.#known = view;
     this.#commits += 1;
     this.#fenceFloor = Math.max(this.#fenceFloor, view.roster.fence);
@@ -223,7 +232,7 @@ export class RosterDriver {
   }
 
   /** A record that was wiped or rolled back must not lead to a fence that this client has already seen. */
-  #lifted(roster: Roster): Roster {
+  lifted(roster: Roster): Roster {
     this.#fenceFloor = Math.max(this.#fenceFloor, roster.fence);
     return roster.fence === this.#fenceFloor ? roster : { ...roster, fence: this.#fenceFloor };
   }

@@ -5,7 +5,15 @@ import type { Inspection } from "./inspection.ts";
 import type { RosterQueue } from "./roster-queue.ts";
 
 /** What the record of a roster is for. The word stands in its key. */
-export type RosterKind = "lock" | "semaphore" | "read-write" | "election" | "group" | "schedule" | "barrier";
+export type RosterKind =
+  | "lock"
+  | "semaphore"
+  | "read-write"
+  | "election"
+  | "group"
+  | "schedule"
+  | "barrier"
+  | "latch";
 
 /** Names one roster, and says how it is used. */
 export interface RosterName {
@@ -13,6 +21,8 @@ export interface RosterName {
   readonly name: string;
   /** Whether several may hold it at a time. */
   readonly isShared: boolean;
+  /** When the store may collect the record once nobody stands in it. Default: 7 days; `Infinity`: never. */
+  readonly idleTtlMs?: number;
 }
 
 /** What a primitive needs from its coordinator. */
@@ -27,5 +37,5 @@ export interface RosterHost {
   /** Who holds it and who waits. `null` when nobody ever asked for it. */
   inspect(target: RosterName): Promise<Inspection | null>;
   /** Keeps the coordinator's `close` waiting until the work has ended. */
-  whileHolding<R>(grant: HeldGrant, work: () => Promise<R>): Promise<R>;
+  whileHolding<R>(grants: readonly HeldGrant[], work: () => Promise<R>): Promise<R>;
 }

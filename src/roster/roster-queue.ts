@@ -3,14 +3,18 @@ import type { TurnSharing } from "../core/turn-sharing.ts";
 import type { Session } from "../sessions/session.ts";
 import type { SessionPool } from "../sessions/session-pool.ts";
 import { type AcquireRequest, Acquisition } from "./acquisition.ts";
-import { Contention, type ContentionContext } from "./contention.ts";
+import { type Contender, Contention, type ContentionContext } from "./contention.ts";
 import { type GrantKeeper, HeldGrant, takenMessage } from "./grant.ts";
 import { Growth } from "./growth.ts";
+import { JointEntry } from "./joint-entry.ts";
 import { Limit } from "./limit.ts";
 import type { LookoutContext } from "./lookout.ts";
 import { type Holder, hasRoom, leave, type Roster, resize, standing } from "./roster.ts";
+import type { RosterChange } from "./roster-change.ts";
 import { RosterDriver, type RosterListener, type RosterTarget } from "./roster-driver.ts";
 import type { RosterView } from "./roster-view.ts";
+import type { Expected } from "./roster-wait.ts";
+import { RosterWaits } from "./roster-waits.ts";
 
 /** What all queues of one coordinator share, and the record that this one is about. */
 export interface QueueContext extends LookoutContext, RosterTarget {
@@ -33,8 +37,9 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   readonly #held = new Set<HeldGrant>();
   /** Only those who still want it, in order of arrival. */
   readonly #waiting = new Set<Acquisition>();
-  readonly #contending = new Map<Contention, Promise<unknown>>();
+  readonly #contending = new Map<Contender, Promise<unknown>>();
   readonly #growing = new Set<Growth>();
+  readonly #waits: RosterWaits;
 
   constructor(context: QueueContext) {
     this.#driver = new RosterDriver(context, this);
@@ -44,6 +49,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
       limit: new Limit(context.name),
       deliver: (acquisition, session, holder) => this.#deliver(acquisition, session, holder),
     };
+    this.#waits = new RosterWaits(this.#context);
   }
 
   /** Whether nothing is held, waited for or in flight: all that is lost by forgetting it is a known version. */
@@ -96,10 +102,42 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     throw new AcquireTimeoutError(`${JSON.stringify(request.name)} is held by others, and wait is 0`);
   }
 
+  /** Takes part in an attempt to enter several rosters in one write. `null`: others of this process stand before it. */
+  enterTogether(request: AcquireRequest): JointEntry | null {
+    if (!this.#mayTry()) return null;
+    const { runtime } = this.#context;
+    const acquisition = new Acquisition(runtime, { ...request, waitMs: Number.POSITIVE_INFINITY });
+    let finish = (): void => undefined;
+    const over = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const entry = new JointEntry(this.#context, acquisition, () => {
+      this.#endContention(entry);
+      finish();
+    });
+    this.#contending.set(entry, over);
+    return entry;
+  }
+
   /** Changes the roster for what this client holds or looks after. Answers what it led to. */
   async change(apply: (roster: Roster) => Roster): Promise<Roster> {
     const view = await this.#driver.submit({ apply, isWanted: (failure) => failure === undefined });
     return view.roster;
+  }
+
+  /** As {@link RosterQueue.change}, for a change that says itself how long it is wanted, and when it is settled. */
+  async submit(change: RosterChange): Promise<Roster> {
+    return (await this.#driver.submit(change)).roster;
+  }
+
+  /** The roster as one read shows it. */
+  async read(): Promise<Roster> {
+    return (await this.#driver.read()).view.roster;
+  }
+
+  /** Waits until the roster shows something. */
+  until<T>(expected: Expected<T>): Promise<T> {
+    return this.#waits.until(expected, () => this.#endWatch());
   }
 
   /** Sets the capacity for everybody. `expected`: what the caller opened it with. */
@@ -110,7 +148,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
 
   /** Resolves when nothing is in flight any more. Only after everybody who waits was answered. */
   async settled(): Promise<void> {
-    await Promise.all(this.#contending.values());
+    await Promise.all([...this.#contending.values(), this.#waits.settled()]);
     await this.#driver.settled();
   }
 
@@ -118,10 +156,11 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   rejectWaiting(error: unknown): void {
     for (const acquisition of this.#waiting) acquisition.reject(error);
     for (const { acquisition } of [...this.#contending.keys(), ...this.#growing]) acquisition.reject(error);
+    this.#waits.reject(error);
   }
 
   get #isInUse(): boolean {
-    return this.#held.size + this.#contending.size + this.#growing.size > 0;
+    return this.#held.size + this.#contending.size + this.#growing.size + this.#waits.size > 0;
   }
 
   /** Who holds all of it need not queue for it: it joins again in the write that releases. */
@@ -154,7 +193,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     }
   }
 
-  #endContention(contention: Contention): void {
+  #endContention(contention: Contender): void {
     this.#contending.delete(contention);
     this.#advance();
     this.#endWatch();
@@ -249,10 +288,12 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     }
     const [first] = after.waiters;
     if (first !== undefined && first.session !== before.waiters[0]?.session) this.#wake(first.session);
+    this.#waits.onChange(this.#driver.known);
   }
 
   onChange(view: RosterView | undefined): void {
     for (const each of [...this.#contending.keys(), ...this.#growing]) each.onChange(view);
+    this.#waits.onChange(view);
   }
 
   #wake(session: string): void {

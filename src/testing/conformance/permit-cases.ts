@@ -111,6 +111,35 @@ export const permitCases: readonly LockCaseDefinition[] = [
       await Promise.all([other.release(), grant.release()]);
     },
   },
+  {
+    title: "several locks are had together or not at all, by clients that name them in different orders",
+    async check({ clients, pass }) {
+      const orders = [
+        ["a", "b", "c"],
+        ["c", "b", "a"],
+        ["b", "c"],
+      ];
+      let inside = 0;
+      const loop = async (index: number): Promise<void> => {
+        const all = clients[index]?.coordinator.lockAll(orders[index] ?? []);
+        for (let round = 0; round < roundsEach && all !== undefined; round += 1) {
+          const { fences } = await all.hold(async (grant) => {
+            inside += 1;
+            assert.equal(inside, 1, "two hold them at once");
+            await pass(1);
+            inside -= 1;
+            return grant;
+          });
+          assert.deepEqual([...fences.keys()], [...(orders[index] ?? [])].sort());
+        }
+      };
+      await Promise.all([0, 1, 2].map(loop));
+      const [first] = clients;
+      const grant = await first.coordinator.lockAll(["a", "b", "c"]).tryAcquire();
+      assert.ok(grant !== null, "nothing is left behind");
+      await grant.release();
+    },
+  },
 ];
 
 function semaphores({ clients }: LockCaseContext, name: string): [Semaphore, Semaphore, Semaphore] {

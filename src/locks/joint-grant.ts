@@ -1,0 +1,75 @@
+import { LeaseLostError } from "../core/errors.ts";
+import type { Grant, GrantState, HeldGrant } from "../roster/grant.ts";
+import type { MultiGrant } from "./multi-lock.ts";
+
+/** The worst state of its parts is the state of the whole. */
+const worstFirst: readonly GrantState[] = ["lost", "released", "uncertain", "held"];
+
+/** Several grants as one: lost when one of them is lost, released all together. */
+export class JointGrant implements MultiGrant {
+  readonly parts: readonly HeldGrant[];
+  readonly #abort = new AbortController();
+  #release: Promise<void> | undefined;
+
+  constructor(parts: readonly HeldGrant[]) {
+    this.parts = parts;
+    for (const { signal } of parts) {
+      const tell = (): void => this.#abort.abort(signal.reason);
+      if (signal.aborted) tell();
+      else signal.addEventListener("abort", tell, { once: true });
+    }
+  }
+
+  get name(): string {
+    return this.parts.map(({ name }) => name).join(", ");
+  }
+
+  get fence(): number {
+    return Math.max(...this.parts.map(({ fence }) => fence));
+  }
+
+  get fences(): ReadonlyMap<string, number> {
+    return new Map(this.parts.map(({ name, fence }) => [name, fence]));
+  }
+
+  get acquiredAt(): Date {
+    return new Date(Math.max(...this.parts.map(({ acquiredAt }) => acquiredAt.getTime())));
+  }
+
+  get signal(): AbortSignal {
+    // Each part looks at the clocks, and aborts this one where its lease is over.
+    for (const part of this.parts) void part.signal;
+    return this.#abort.signal;
+  }
+
+  get state(): GrantState {
+    const states = this.parts.map(({ state }) => state);
+    return worstFirst.find((state) => states.includes(state)) ?? "held";
+  }
+
+  remainingMs(): number {
+    return Math.min(...this.parts.map((part) => part.remainingMs()));
+  }
+
+  assertHeld(): void {
+    for (const part of this.parts) part.assertHeld();
+  }
+
+  release(): Promise<void> {
+    this.#release ??= this.#giveBack();
+    return this.#release;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release().catch(() => undefined);
+  }
+
+  async #giveBack(): Promise<void> {
+    const results = await Promise.allSettled(this.parts.map((part: Grant) => part.release()));
+    const failures = results.flatMap((result) =>
+      result.status === "rejected" ? [result.reason as unknown] : [],
+    );
+    const loss = failures.find((failure) => failure instanceof LeaseLostError);
+    if (failures.length > 0) throw loss ?? failures[0];
+  }
+}
