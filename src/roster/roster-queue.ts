@@ -9,12 +9,10 @@ import { Growth } from "./growth.ts";
 import { JointEntry } from "./joint-entry.ts";
 import { Limit } from "./limit.ts";
 import type { LookoutContext } from "./lookout.ts";
+import { NoticeBoard } from "./notice-board.ts";
 import { type Holder, hasRoom, leave, type Roster, resize, standing } from "./roster.ts";
-import type { RosterChange } from "./roster-change.ts";
 import { RosterDriver, type RosterListener, type RosterTarget } from "./roster-driver.ts";
 import type { RosterView } from "./roster-view.ts";
-import type { Expected } from "./roster-wait.ts";
-import { RosterWaits } from "./roster-waits.ts";
 
 /** What all queues of one coordinator share, and the record that this one is about. */
 export interface QueueContext extends LookoutContext, RosterTarget {
@@ -32,6 +30,7 @@ export interface QueueContext extends LookoutContext, RosterTarget {
  * one at a time, and more only where there is room for all of them. First come, first served.
  */
 export class RosterQueue implements RosterListener, GrantKeeper {
+  readonly board: NoticeBoard;
   readonly #context: ContentionContext & QueueContext;
   readonly #driver: RosterDriver;
   readonly #held = new Set<HeldGrant>();
@@ -39,7 +38,6 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   readonly #waiting = new Set<Acquisition>();
   readonly #contending = new Map<Contender, Promise<unknown>>();
   readonly #growing = new Set<Growth>();
-  readonly #waits: RosterWaits;
 
   constructor(context: QueueContext) {
     this.#driver = new RosterDriver(context, this);
@@ -49,7 +47,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
       limit: new Limit(context.name),
       deliver: (acquisition, session, holder) => this.#deliver(acquisition, session, holder),
     };
-    this.#waits = new RosterWaits(this.#context);
+    this.board = new NoticeBoard(this.#context, () => this.#endWatch());
   }
 
   /** Whether nothing is held, waited for or in flight: all that is lost by forgetting it is a known version. */
@@ -125,21 +123,6 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     return view.roster;
   }
 
-  /** As {@link RosterQueue.change}, for a change that says itself how long it is wanted, and when it is settled. */
-  async submit(change: RosterChange): Promise<Roster> {
-    return (await this.#driver.submit(change)).roster;
-  }
-
-  /** The roster as one read shows it. */
-  async read(): Promise<Roster> {
-    return (await this.#driver.read()).view.roster;
-  }
-
-  /** Waits until the roster shows something. */
-  until<T>(expected: Expected<T>): Promise<T> {
-    return this.#waits.until(expected, () => this.#endWatch());
-  }
-
   /** Sets the capacity for everybody. `expected`: what the caller opened it with. */
   async resize(capacity: number, expected: number | undefined): Promise<void> {
     await this.change((roster) => resize(roster, capacity));
@@ -148,7 +131,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
 
   /** Resolves when nothing is in flight any more. Only after everybody who waits was answered. */
   async settled(): Promise<void> {
-    await Promise.all([...this.#contending.values(), this.#waits.settled()]);
+    await Promise.all([...this.#contending.values(), this.board.settled()]);
     await this.#driver.settled();
   }
 
@@ -156,11 +139,11 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   rejectWaiting(error: unknown): void {
     for (const acquisition of this.#waiting) acquisition.reject(error);
     for (const { acquisition } of [...this.#contending.keys(), ...this.#growing]) acquisition.reject(error);
-    this.#waits.reject(error);
+    this.board.rejectWaiting(error);
   }
 
   get #isInUse(): boolean {
-    return this.#held.size + this.#contending.size + this.#growing.size + this.#waits.size > 0;
+    return this.#held.size + this.#contending.size + this.#growing.size + this.board.size > 0;
   }
 
   /** Who holds all of it need not queue for it: it joins again in the write that releases. */
@@ -288,12 +271,12 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     }
     const [first] = after.waiters;
     if (first !== undefined && first.session !== before.waiters[0]?.session) this.#wake(first.session);
-    this.#waits.onChange(this.#driver.known);
+    this.board.onChange(this.#driver.known);
   }
 
   onChange(view: RosterView | undefined): void {
     for (const each of [...this.#contending.keys(), ...this.#growing]) each.onChange(view);
-    this.#waits.onChange(view);
+    this.board.onChange(view);
   }
 
   #wake(session: string): void {

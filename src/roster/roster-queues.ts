@@ -17,6 +17,7 @@ export interface QueueTarget {
   readonly name: string;
   /** Whether several may hold it at a time. */
   readonly isShared: boolean;
+  readonly idleTtlMs?: number;
 }
 
 /** Names whose roster is remembered after the last use, for an acquire without a read. */

@@ -13,10 +13,16 @@ export interface RosterView {
 const emptyRosterTtlMs = 7 * 86_400_000;
 
 /** The write of a roster over the version it was made from. */
-export function putRoster(key: string, name: string, roster: Roster, expect: Version | null): Operation {
+export function putRoster(
+  key: string,
+  name: string,
+  roster: Roster,
+  expect: Version | null,
+  idleTtlMs = emptyRosterTtlMs,
+): Operation {
   const put = { kind: "put", key, value: encodeRoster(name, roster), expect } as const;
   const isEmpty = roster.holders.length + roster.waiters.length === 0;
-  return isEmpty ? { ...put, ttlMs: emptyRosterTtlMs } : put;
+  return isEmpty && Number.isFinite(idleTtlMs) ? { ...put, ttlMs: idleTtlMs } : put;
 }
 
 /** The roster in a record. */

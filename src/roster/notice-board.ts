@@ -1,0 +1,64 @@
+import type { Roster } from "./roster.ts";
+import type { RosterChange } from "./roster-change.ts";
+import type { RosterView } from "./roster-view.ts";
+import { type Expected, RosterWait, type RosterWaitContext } from "./roster-wait.ts";
+
+/**
+ * What one client does with a roster beside standing in it: reads it, changes what the primitive remembers there, and
+ * waits for what it is to show. What one of those who wait reads, all of them see.
+ */
+export class NoticeBoard {
+  readonly #context: RosterWaitContext;
+  readonly #onQuiet: () => void;
+  readonly #waits = new Map<RosterWait<unknown>, Promise<void>>();
+
+  /** `onQuiet` is called when somebody waits no more. */
+  constructor(context: RosterWaitContext, onQuiet: () => void) {
+    this.#context = context;
+    this.#onQuiet = onQuiet;
+  }
+
+  /** How many wait here. */
+  get size(): number {
+    return this.#waits.size;
+  }
+
+  /** The roster as one read shows it. */
+  async read(): Promise<Roster> {
+    return (await this.#context.driver.read()).view.roster;
+  }
+
+  /** Commits a change that says itself how long it is wanted. Answers what it led to. */
+  async submit(change: RosterChange): Promise<Roster> {
+    return (await this.#context.driver.submit(change)).roster;
+  }
+
+  /** Waits until the roster shows something. */
+  until<T>(expected: Expected<T>): Promise<T> {
+    const wait: RosterWait<T> = new RosterWait(this.#context, expected, (view) => this.onChange(view, wait));
+    const key = wait as RosterWait<unknown>;
+    // Known before it runs: it may end at once.
+    this.#waits.set(key, Promise.resolve());
+    const following = wait.follow().finally(() => {
+      this.#waits.delete(key);
+      this.#onQuiet();
+    });
+    this.#waits.set(key, following);
+    return wait.answer;
+  }
+
+  /** Something changed, with the roster it led to where that is known. `from`: who told, and knows already. */
+  onChange(view: RosterView | undefined, from?: object): void {
+    for (const wait of this.#waits.keys()) if (wait !== from) wait.onChange(view);
+  }
+
+  /** Answers everybody who waits here with `error`. */
+  rejectWaiting(error: unknown): void {
+    for (const wait of this.#waits.keys()) wait.reject(error);
+  }
+
+  /** Resolves when nothing of those who wait is in flight. Only after everybody was answered. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#waits.values());
+  }
+}

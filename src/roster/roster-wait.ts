@@ -1,0 +1,214 @@
+import type { Backend } from "../core/backend.ts";
+import { backoffMs } from "../core/backoff.ts";
+import { AbortedError, AcquireTimeoutError, type LeaseholdError } from "../core/errors.ts";
+import { type CancelTimer, type Sleep, startSleep } from "../core/runtime.ts";
+import { type LookoutContext, lookEveryTtls, lookOut } from "./lookout.ts";
+import type { Entrant, Roster } from "./roster.ts";
+import { failureBackoff, isTransient, WithdrawnError } from "./roster-change.ts";
+import type { RosterDriver } from "./roster-driver.ts";
+import type { RosterView } from "./roster-view.ts";
+
+/** Something that a roster is to show. Who waits for it does not stand in the roster's queue. */
+export interface Expected<T> {
+  /** For messages: `the latch "deploy" did not open`. */
+  readonly failing: string;
+  /** The pace of the re-reads that make up for lost hints. */
+  readonly ttlMs: number;
+  /** `Infinity`: as long as it takes. */
+  readonly waitMs: number;
+  readonly signal: AbortSignal | undefined;
+  /**
+   * What the caller gets; `undefined`: not yet. A hint may show an older roster than one seen before, so this goes by
+   * what stays true once it is true. What it throws, the caller gets.
+   */
+  find(roster: Roster): T | undefined;
+  /** What is to be written before the wait goes on: idempotent, and nothing once it was applied. */
+  react?(roster: Roster): ((roster: Roster) => Roster) | undefined;
+  /** Whose death changes something: looked at always, and once one of them stands still. */
+  watched?(roster: Roster): { readonly near: readonly Entrant[]; readonly further: readonly Entrant[] };
+}
+
+/** What a wait works with. */
+export interface RosterWaitContext extends LookoutContext {
+  readonly backend: Backend;
+  readonly driver: RosterDriver;
+}
+
+/** How soon a backend that reports no changes is asked again. */
+const poll = { firstMs: 50, growth: 1.5, maxMs: 1_000, jitter: 0.25 };
+/** A wait that ends sooner than this never looks at a session. */
+const firstLookTtls = 0.1;
+
+/** One caller's wait. Timer and abort listener are gone when it is answered. */
+export class RosterWait<T> {
+  readonly answer: Promise<T>;
+  readonly #context: RosterWaitContext;
+  readonly #expected: Expected<T>;
+  readonly #tellOthers: (view: RosterView) => void;
+  #isOpen = true;
+  #resolve!: (found: T) => void;
+  #reject!: (error: unknown) => void;
+  #cancelTimer: CancelTimer | undefined;
+  #failure: LeaseholdError | undefined;
+  #failures = 0;
+  #hasLooked = false;
+  #isPoked = false;
+  #sleep: Sleep | undefined;
+  #seen: RosterView | undefined;
+  #roster: Roster | undefined;
+  #watched: readonly string[] = [];
+  #lookAtMs = 0;
+  #polls = 0;
+
+  constructor(context: RosterWaitContext, expected: Expected<T>, tellOthers: (view: RosterView) => void) {
+    this.#context = context;
+    this.#expected = expected;
+    this.#tellOthers = tellOthers;
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    const { signal, waitMs } = expected;
+    if (signal?.aborted === true) this.#onAbort();
+    else signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (!this.#isOpen || waitMs === Number.POSITIVE_INFINITY) return;
+    const onTimeout = (): void => this.reject(this.#timeout());
+    this.#cancelTimer = context.runtime.schedule(waitMs, onTimeout, { holdsProcessOpen: true });
+  }
+
+  /** Ends it with an error, unless it was answered. */
+  reject(error: unknown): void {
+    if (this.#end()) this.#reject(error);
+  }
+
+  /** Something may have changed; with the roster it led to, where that is known. */
+  onChange(view: RosterView | undefined): void {
+    // What was read before this wait began tells nothing about it.
+    if (this.#hasLooked) this.#seen = view;
+    this.#isPoked = true;
+    this.#sleep?.end();
+  }
+
+  /** Looks, and looks again, until it is answered. Never rejects. */
+  async follow(): Promise<void> {
+    const { driver } = this.#context;
+    while (this.#isOpen) {
+      try {
+        driver.watch();
+        const view = this.#seen ?? (await this.#look());
+        this.#seen = undefined;
+        this.#hasLooked = true;
+        if (await this.#settle(view)) return;
+        this.#failure = undefined;
+        this.#failures = 0;
+      } catch (error) {
+        if (error instanceof WithdrawnError) continue;
+        if (!isTransient(error)) return this.reject(error);
+        this.#failure = error;
+        this.#failures += 1;
+      }
+      if (this.#isOpen) await this.#pause();
+    }
+  }
+
+  /** Answers whether that was the end. */
+  async #settle(view: RosterView): Promise<boolean> {
+    const { find, react } = this.#expected;
+    for (let { roster } = view; this.#isOpen; ) {
+      const found = find(roster);
+      if (found !== undefined) {
+        if (this.#end()) this.#resolve(found);
+        return true;
+      }
+      this.#roster = roster;
+      const apply = react?.(roster);
+      if (apply === undefined) return false;
+      const changed = await this.#context.driver.submit({
+        apply,
+        isWanted: (failure) => this.#isWanted(failure),
+      });
+      roster = changed.roster;
+    }
+    return true;
+  }
+
+  async #look(): Promise<RosterView> {
+    const { driver, runtime } = this.#context;
+    const { near, further } = this.#toWatch();
+    const ttlMs = Math.min(this.#expected.ttlMs, ...near.map((entrant) => entrant.ttlMs));
+    if (near.length === 0 || runtime.monotonicMs() < this.#lookAtMs) {
+      if (near.length === 0) this.#lookIn(lookEveryTtls * ttlMs);
+      const { view } = await driver.read();
+      this.#tellOthers(view);
+      return view;
+    }
+    this.#lookIn(lookEveryTtls * ttlMs);
+    const { view, heal, nextLookMs } = await lookOut(this.#context, driver, near, further);
+    if (Number.isFinite(nextLookMs)) this.#lookIn(nextLookMs);
+    if (heal === undefined) return view;
+    return driver.submit({ apply: heal, isWanted: (failure) => this.#isWanted(failure) });
+  }
+
+  /** Keeps the time of the next look as long as the same sessions are watched. */
+  #toWatch(): { readonly near: readonly Entrant[]; readonly further: readonly Entrant[] } {
+    const roster = this.#roster;
+    return (roster && this.#expected.watched?.(roster)) ?? { near: [], further: [] };
+  }
+
+  async #pause(): Promise<void> {
+    const { backend, runtime } = this.#context;
+    const { near } = this.#toWatch();
+    const sessions = [...new Set(near.map(({ session }) => session))];
+    const isSame =
+      sessions.length === this.#watched.length && sessions.every((it) => this.#watched.includes(it));
+    this.#watched = sessions;
+    // Whoever came to be watched just now gets its first look soon.
+    if (!isSame && sessions.length > 0) this.#lookIn(firstLookTtls * this.#expected.ttlMs);
+    let delayMs = Math.max(0, this.#lookAtMs - runtime.monotonicMs());
+    if (backend.capabilities.watch !== "push") delayMs = Math.min(delayMs, this.#pollDelayMs());
+    if (this.#failures > 0) delayMs = Math.min(delayMs, backoffMs(runtime, this.#failures, failureBackoff));
+    if (!this.#isPoked) {
+      this.#sleep = startSleep(runtime, delayMs, { holdsProcessOpen: true });
+      await this.#sleep.over;
+      this.#sleep = undefined;
+    }
+    this.#isPoked = false;
+  }
+
+  #pollDelayMs(): number {
+    const { firstMs, growth, maxMs, jitter } = poll;
+    const delayMs = Math.min(maxMs, firstMs * growth ** this.#polls);
+    this.#polls += 1;
+    return delayMs * (1 + jitter * (2 * this.#context.runtime.random() - 1));
+  }
+
+  #lookIn(delayMs: number): void {
+    this.#lookAtMs = this.#context.runtime.monotonicMs() + delayMs;
+  }
+
+  #isWanted(failure: LeaseholdError | undefined): boolean {
+    if (failure !== undefined) this.#failure = failure;
+    return this.#isOpen;
+  }
+
+  readonly #onAbort = (): void => {
+    const { failing, signal } = this.#expected;
+    this.reject(new AbortedError(`${failing}: the caller aborted the wait`, { cause: signal?.reason }));
+  };
+
+  #timeout(): AcquireTimeoutError {
+    const { failing, waitMs } = this.#expected;
+    const failure = this.#failure;
+    const why = failure === undefined ? "" : `: the store last failed with: ${failure.message}`;
+    return new AcquireTimeoutError(`${failing} within ${waitMs} ms${why}`, failure && { cause: failure });
+  }
+
+  #end(): boolean {
+    if (!this.#isOpen) return false;
+    this.#isOpen = false;
+    this.#cancelTimer?.();
+    this.#expected.signal?.removeEventListener("abort", this.#onAbort);
+    this.#sleep?.end();
+    return true;
+  }
+}
