@@ -1,7 +1,8 @@
 import { hostname } from "node:os";
-import type { Backend } from "./core/backend.ts";
+import type { Backend, Unsubscribe } from "./core/backend.ts";
 import type { Duration } from "./core/durations.ts";
 import { ClosedError, InvalidArgumentError } from "./core/errors.ts";
+import { type CoordinatorEvent, type CoordinatorEvents, Events, type HoldWrapper } from "./core/events.ts";
 import { checkName, recordKey } from "./core/names.ts";
 import { checkOptions } from "./core/options.ts";
 import { type Runtime, startSleep, systemRuntime } from "./core/runtime.ts";
@@ -67,6 +68,25 @@ export interface Coordinator extends AsyncDisposable {
    * @throws InvalidArgumentError for no names, more than 100, illegal ones, or an illegal TTL.
    */
   lockAll(names: readonly string[], options?: LockOptions): MultiLock;
+  /**
+   * Calls `listener` for every event of this name from now on. Nothing is measured while nobody listens, here or on
+   * the `node:diagnostics_channel` of the same name with `leasehold:` before it.
+   *
+   * @throws InvalidArgumentError for an event that there is not.
+   * @example
+   * ```ts
+   * import { connect } from "leasehold";
+   * await using coordinator = await connect("memory:");
+   * coordinator.on("acquired", ({ kind, name, isContended }) => console.log(kind, name, isContended));
+   * await coordinator.lock("report").hold(() => undefined); // lock report false
+   * ```
+   */
+  on<E extends CoordinatorEvent>(event: E, listener: (event: CoordinatorEvents[E]) => void): Unsubscribe;
+  /**
+   * Puts a wrapper around the work of every `hold` from now on, for a span or a log context. It must call and await
+   * the work that it is given, once, and answer what that answers.
+   */
+  wrapHold(wrapper: HoldWrapper): Unsubscribe;
   /** Creates the bucket, table or file if it is missing, and validates it. `connect` has done it already. */
   setup(): Promise<void>;
   /**
@@ -110,6 +130,7 @@ class OpenCoordinator implements Coordinator {
   readonly #host: RosterHost;
   readonly #sessions: SessionPool;
   readonly #queues: RosterQueues;
+  readonly #events = new Events();
   readonly #work = new Map<HeldGrant, Promise<unknown>>();
   readonly #closeBackend: () => Promise<void>;
   #closing: Promise<void> | undefined;
@@ -128,14 +149,16 @@ class OpenCoordinator implements Coordinator {
       pid: process.pid,
       ...(clientName !== undefined && { name: clientName }),
     };
+    const events = this.#events;
     this.#backend = backend;
     this.#closeBackend = closeBackend;
     this.#runtime = runtime;
     this.#ttlMs = parseTtl(options.ttl ?? "15s");
-    this.#sessions = new SessionPool({ backend, runtime, namespace, client });
-    const observer = new SessionObserver({ backend, runtime, namespace, driftTolerance });
+    this.#sessions = new SessionPool({ backend, runtime, namespace, client, events });
+    const observer = new SessionObserver({ backend, runtime, namespace, driftTolerance, events });
     const self = `${client.host}/${client.pid}`;
-    this.#queues = new RosterQueues({ backend, runtime, sessions: this.#sessions, observer, self });
+    const sessions = this.#sessions;
+    this.#queues = new RosterQueues({ backend, runtime, sessions, observer, self, events });
     const keyOf = ({ kind, name }: RosterName): string => recordKey(namespace, kind, name);
     this.#host = {
       ...{ backend, runtime, namespace, ttlMs: this.#ttlMs },
@@ -164,6 +187,14 @@ class OpenCoordinator implements Coordinator {
     return createMultiLock(this.#host, names, options);
   }
 
+  on<E extends CoordinatorEvent>(event: E, listener: (event: CoordinatorEvents[E]) => void): Unsubscribe {
+    return this.#events.on(event, listener);
+  }
+
+  wrapHold(wrapper: HoldWrapper): Unsubscribe {
+    return this.#events.wrap(wrapper);
+  }
+
   setup(): Promise<void> {
     return this.#backend.setup();
   }
@@ -185,7 +216,10 @@ class OpenCoordinator implements Coordinator {
   async #whileHolding<R>(grants: readonly HeldGrant[], work: () => Promise<R>): Promise<R> {
     // Closed between the grant and its delivery: it is being released already.
     this.#open();
-    const running = work();
+    const [first] = grants;
+    const fence = Math.max(...grants.map((grant) => grant.fence));
+    const subject = { kind: first?.kind ?? "lock", name: grants.map(({ name }) => name).join(", "), fence };
+    const running = this.#events.run(subject, work);
     for (const grant of grants) this.#work.set(grant, running);
     try {
       return await running;

@@ -36,6 +36,7 @@ export {
   UnavailableError,
   UnsupportedError,
 } from "./core/errors.ts";
+export type { CoordinatorEvent, CoordinatorEvents, EventSubject, HoldWrapper } from "./core/events.ts";
 export type { Json } from "./core/json.ts";
 export type { CancelTimer, Runtime, TimerOptions } from "./core/runtime.ts";
 export type { Lock, LockOptions } from "./locks/lock.ts";
@@ -51,5 +52,7 @@ export type {
 export type { Semaphore, SemaphoreAcquireOptions, SemaphoreOptions } from "./locks/semaphore.ts";
 export type { AcquireOptions, TryAcquireOptions } from "./roster/acquirer.ts";
 export type { Grant, GrantState } from "./roster/grant.ts";
+export type { GrantChange, GrantListener } from "./roster/grant-events.ts";
+export type { Intervention } from "./roster/intervention.ts";
 export type { InspectedHolder, Inspection, Participant } from "./roster/inspection.ts";
 export type { ClientDescription } from "./sessions/session-record.ts";

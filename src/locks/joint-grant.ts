@@ -1,5 +1,7 @@
+import type { Unsubscribe } from "../core/backend.ts";
 import { LeaseLostError } from "../core/errors.ts";
 import type { Grant, GrantState, HeldGrant } from "../roster/grant.ts";
+import { GrantEvents, type GrantListener } from "../roster/grant-events.ts";
 import type { MultiGrant } from "./multi-lock.ts";
 
 /** The worst state of its parts is the state of the whole. */
@@ -10,6 +12,8 @@ export class JointGrant implements MultiGrant {
   readonly parts: readonly HeldGrant[];
   readonly #abort = new AbortController();
   #release: Promise<void> | undefined;
+  #revoke: AbortSignal | undefined;
+  #events: GrantEvents | undefined;
 
   constructor(parts: readonly HeldGrant[]) {
     this.parts = parts;
@@ -42,6 +46,12 @@ export class JointGrant implements MultiGrant {
     return this.#abort.signal;
   }
 
+  /** Somebody asks for one of them. */
+  get revokeRequested(): AbortSignal {
+    this.#revoke ??= AbortSignal.any(this.parts.map(({ revokeRequested }) => revokeRequested));
+    return this.#revoke;
+  }
+
   get state(): GrantState {
     const states = this.parts.map(({ state }) => state);
     return worstFirst.find((state) => states.includes(state)) ?? "held";
@@ -55,6 +65,11 @@ export class JointGrant implements MultiGrant {
     for (const part of this.parts) part.assertHeld();
   }
 
+  on(state: GrantState, listener: GrantListener): Unsubscribe {
+    this.#events ??= this.#listen();
+    return this.#events.add(state, listener);
+  }
+
   release(): Promise<void> {
     this.#release ??= this.#giveBack();
     return this.#release;
@@ -62,6 +77,31 @@ export class JointGrant implements MultiGrant {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release().catch(() => undefined);
+  }
+
+  #listen(): GrantEvents {
+    const loss = (): LeaseLostError | undefined =>
+      this.#abort.signal.reason instanceof LeaseLostError ? this.#abort.signal.reason : undefined;
+    const events = new GrantEvents({ grant: this, loss, watch: (tell) => this.#watch(tell) });
+    for (const part of this.parts) {
+      for (const end of ["lost", "released"] as const) part.on(end, () => events.tell(end));
+    }
+    return events;
+  }
+
+  /** Uncertain as long as one of them is. */
+  #watch(tell: (state: "held" | "uncertain") => void): Unsubscribe {
+    let told: GrantState = this.state;
+    const look = (): void => {
+      const { state } = this;
+      if (state === told || (state !== "held" && state !== "uncertain")) return;
+      told = state;
+      tell(state);
+    };
+    const unsubscribes = this.parts.flatMap((part) => [part.on("held", look), part.on("uncertain", look)]);
+    return () => {
+      for (const unsubscribe of unsubscribes) unsubscribe();
+    };
   }
 
   async #giveBack(): Promise<void> {

@@ -13,6 +13,11 @@ export interface TryAcquireOptions {
   readonly signal?: AbortSignal;
   /** Shown to those who inspect it. JSON of at most 1,024 bytes. */
   readonly metadata?: Json;
+  /**
+   * How long it is held at most, from 1 ms on. Then it is given back, whatever its holder does: `signal` aborts with a
+   * `LeaseLostError` that says so. Default: as long as it is not released.
+   */
+  readonly maxHold?: Duration;
 }
 
 /** Options of every `acquire` and `hold`. */
@@ -41,7 +46,7 @@ export interface Acquirer<O extends AcquireOptions> {
 const forever = Number.POSITIVE_INFINITY;
 const metadataBytesMax = 1_024;
 /** The options that every `tryAcquire` has. */
-export const tryOptionNames: readonly string[] = ["signal", "metadata"];
+export const tryOptionNames: readonly string[] = ["signal", "metadata", "maxHold"];
 
 /** Makes an {@link Acquirer}. It holds no state: two of the same target are the same. */
 export function createAcquirer<O extends AcquireOptions>(
@@ -82,15 +87,16 @@ export function checkAcquireOptions(
   what: string,
   options: AcquireOptions | undefined,
   known: readonly string[],
-): Pick<AcquireRequest, "waitMs" | "signal" | "metadata"> {
+): Pick<AcquireRequest, "waitMs" | "signal" | "metadata" | "maxHoldMs"> {
   checkOptions(what, options, known);
-  const { signal, metadata, wait } = options ?? {};
+  const { signal, metadata, maxHold, wait } = options ?? {};
   const waitMs = wait === undefined ? forever : parseDuration("wait", wait, { infinite: true });
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new InvalidArgumentError(`signal must be an AbortSignal; got ${describe(signal)}`);
   }
   checkMetadata("metadata", metadata);
-  return { waitMs, signal, metadata };
+  const maxHoldMs = maxHold === undefined ? undefined : parseDuration("maxHold", maxHold, { minMs: 1 });
+  return { waitMs, signal, metadata, ...(maxHoldMs !== undefined && { maxHoldMs }) };
 }
 
 /** Runs work under a grant and gives it back, whatever the work does. */

@@ -15,6 +15,8 @@ export interface AcquireRequest {
   readonly waitMs: number;
   readonly signal: AbortSignal | undefined;
   readonly metadata: Json | undefined;
+  /** How long it is held at most. */
+  readonly maxHoldMs?: number | undefined;
   /** By which others can hand over to it. */
   readonly identity?: string;
   /** Makes the roster's note the one of whoever joins, in the same write; `null`: it may not join. Only for tries. */
@@ -28,6 +30,10 @@ export interface AcquireRequest {
 export class Acquisition {
   readonly request: AcquireRequest;
   readonly answer: Promise<HeldGrant>;
+  /** When it was asked, on the monotonic clock. */
+  readonly askedAtMs: number;
+  /** Whether it had to stand in line behind others. */
+  wasInLine = false;
   /** The last failure of the store, told when the time is up. */
   failure: LeaseholdError | undefined;
   #isOpen = true;
@@ -38,6 +44,7 @@ export class Acquisition {
   #cancelTimer: CancelTimer | undefined;
   constructor(runtime: Runtime, request: AcquireRequest) {
     this.request = request;
+    this.askedAtMs = runtime.monotonicMs();
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;

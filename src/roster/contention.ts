@@ -137,6 +137,7 @@ export class Contention implements Contender {
       if (view === undefined) return false;
       let holder = entry.holderIn(view) ?? entry.holderIn(this.#lastHinted);
       if (holder === undefined) {
+        acquisition.wasInLine = true;
         this.#turn = new Turn(this.#context, acquisition, entry, session);
         holder = await this.#turn.wait(view);
       }

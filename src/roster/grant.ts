@@ -1,6 +1,19 @@
-import { type LeaseholdError, LeaseLostError } from "../core/errors.ts";
+import type { Unsubscribe } from "../core/backend.ts";
+import { type AbortedError, type LeaseholdError, LeaseLostError } from "../core/errors.ts";
 import type { LossListener, Session } from "../sessions/session.ts";
+import type { SessionRequest } from "../sessions/session-request.ts";
 import type { AcquireRequest } from "./acquisition.ts";
+import { watchClocks } from "./clock-signal.ts";
+import { GrantEvents, type GrantListener } from "./grant-events.ts";
+import type { GrantOrigin } from "./grant-origin.ts";
+import { HoldLimit } from "./hold-limit.ts";
+import {
+  forcedReleaseError,
+  heldTooLongError,
+  lostWithSession,
+  revokeRequest,
+  takenMessage,
+} from "./intervention.ts";
 import { type Holder, type Roster, standing } from "./roster.ts";
 
 /**
@@ -35,18 +48,30 @@ export interface Grant extends AsyncDisposable {
    * a process that was paused learns of the loss at its first question.
    */
   readonly signal: AbortSignal;
+  /**
+   * Aborts when somebody asks the holder to give it back, by `requestRevoke`. A request, no more: the grant goes on
+   * until it is released. The reason is an `AbortedError` whose `cause` is an {@link Intervention}.
+   */
+  readonly revokeRequested: AbortSignal;
   /** When it was granted, by this machine's wall clock. */
   readonly acquiredAt: Date;
   /** The state now. Looks at the clocks; asks no store. */
   readonly state: GrantState;
-  /** Milliseconds until the lease ends unless it is renewed before; 0 when it is not held. */
+  /** Milliseconds until the lease ends unless it is renewed before, or `maxHold` is over; 0 when it is not held. */
   remainingMs(): number;
   /**
    * Throws unless it is held now. Put it right before an action that must not come late.
    *
-   * @throws LeaseLostError (`LEASE_LOST`) when lost or released.
+   * @throws LeaseLostError (`LEASE_LOST`) when lost or released; the message says which.
    */
   assertHeld(): void;
+  /**
+   * Calls `listener` each time the grant becomes `uncertain` or, after that, `held` again; and once when it is `lost` or
+   * `released`, right after this call if it is so already. A timer runs only while somebody listens for the first two.
+   *
+   * @throws InvalidArgumentError (`INVALID_ARGUMENT`) for another event, or something that is no function.
+   */
+  on(state: GrantState, listener: GrantListener): Unsubscribe;
   /**
    * Gives it back: one write, which also admits the next in line. Idempotent. An unreachable store is tried
    * until it answers or the lease ends by itself.
@@ -58,43 +83,38 @@ export interface Grant extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Who is told what happens to a grant. */
-export interface GrantKeeper {
-  /** Takes the grant out of the roster. */
-  giveBack(grant: HeldGrant): Promise<void>;
-  /** The grant was lost. */
-  onLost(grant: HeldGrant): void;
-  /** Changes the roster on behalf of a holder. */
-  change(apply: (roster: Roster) => Roster): Promise<Roster>;
-  /** Waits for a larger weight. */
-  grow(grant: HeldGrant, request: AcquireRequest): Promise<void>;
-}
-
-/** Where a grant came from. */
-export interface GrantOrigin {
-  readonly name: string;
-  readonly session: Session;
-  readonly holder: Holder;
-  readonly acquiredAtMs: number;
-  readonly keeper: GrantKeeper;
-}
+const inspectCustom = Symbol.for("nodejs.util.inspect.custom");
 
 /** The one implementation of {@link Grant}. Small: a process may hold ten thousand. */
 export class HeldGrant implements Grant, LossListener {
   readonly #origin: GrantOrigin;
+  readonly #limit: HoldLimit | undefined;
   #holder: Holder;
   #lost: LeaseLostError | undefined;
   #release: Promise<void> | undefined;
   #abort: AbortController | undefined;
+  #revoke: AbortController | undefined;
+  #revokeRequest: AbortedError | undefined;
+  #events: GrantEvents | undefined;
 
   constructor(origin: GrantOrigin) {
     this.#origin = origin;
     this.#holder = origin.holder;
+    const { maxHold } = origin;
+    if (maxHold !== undefined) {
+      const { runtime, maxHoldMs } = maxHold;
+      this.#limit = new HoldLimit(runtime, maxHoldMs, () => this.lose(heldTooLongError(this, maxHoldMs)));
+    }
     origin.session.addLossListener(this);
   }
 
   get name(): string {
     return this.#origin.name;
+  }
+
+  /** What was acquired: `lock`, `semaphore` and so on. */
+  get kind(): string {
+    return this.#origin.kind;
   }
 
   get fence(): number {
@@ -115,36 +135,64 @@ export class HeldGrant implements Grant, LossListener {
   }
 
   get signal(): AbortSignal {
-    this.#origin.session.check();
+    this.#check();
     if (this.#abort === undefined) {
       this.#abort = new AbortController();
-      watchClocks(this.#abort.signal, () => this.#origin.session.check());
-      if (this.#lost !== undefined) this.#abort.abort(this.#lost);
+      watchClocks(this.#abort.signal, () => this.#check());
+      if (this.#lost !== undefined) this.#abort.abort(this.#loss);
     }
     return this.#abort.signal;
   }
 
+  get revokeRequested(): AbortSignal {
+    if (this.#revoke === undefined) {
+      this.#revoke = new AbortController();
+      if (this.#revokeRequest !== undefined) this.#revoke.abort(this.#revokeRequest);
+    }
+    return this.#revoke.signal;
+  }
+
   get state(): GrantState {
-    const state = this.#origin.session.state;
+    const { state } = this.#origin.session;
+    this.#limit?.check();
     if (this.#lost !== undefined) return "lost";
     return this.#release !== undefined ? "released" : state;
   }
 
   remainingMs(): number {
-    this.#origin.session.check();
-    return this.#lost !== undefined || this.#release !== undefined ? 0 : this.#origin.session.remainingMs();
+    this.#check();
+    if (this.#lost !== undefined || this.#release !== undefined) return 0;
+    const remainingMs = this.#origin.session.remainingMs();
+    return this.#limit === undefined ? remainingMs : Math.min(remainingMs, this.#limit.remainingMs());
   }
 
   assertHeld(): void {
     const { state } = this;
-    if (this.#lost !== undefined) throw this.#lost;
-    if (state === "released")
-      throw new LeaseLostError(`the grant of ${JSON.stringify(this.name)} was released`);
+    if (this.#loss !== undefined) throw this.#loss;
+    if (state === "released") {
+      throw new LeaseLostError(
+        `the grant of ${JSON.stringify(this.name)} was released by its holder: acquire it again before going on`,
+      );
+    }
+  }
+
+  on(state: GrantState, listener: GrantListener): Unsubscribe {
+    const { session } = this.#origin;
+    this.#events ??= new GrantEvents({
+      grant: this,
+      loss: () => this.#loss,
+      watch: (tell) => session.onUncertainty(tell),
+    });
+    return this.#events.add(state, listener);
   }
 
   release(): Promise<void> {
-    this.#origin.session.check();
-    this.#release ??= this.#giveBack();
+    this.#check();
+    if (this.#release === undefined) {
+      this.#limit?.cancel();
+      this.#release = this.#giveBack();
+      if (this.#lost === undefined) this.#events?.tell("released");
+    }
     return this.#release;
   }
 
@@ -155,8 +203,20 @@ export class HeldGrant implements Grant, LossListener {
 
   onSessionLost(reason: LeaseLostError): void {
     this.#lost = reason;
+    this.#limit?.cancel();
     this.#origin.keeper.onLost(this);
-    this.#abort?.abort(reason);
+    this.#abort?.abort(this.#loss);
+    this.#events?.tell("lost");
+  }
+
+  onRequest(request: SessionRequest): boolean {
+    if (request.ticket !== this.#holder.ticket) return false;
+    if (request.kind === "released") this.lose(forcedReleaseError(this, request));
+    else if (this.#revokeRequest === undefined) {
+      this.#revokeRequest = revokeRequest(this, request);
+      this.#revoke?.abort(this.#revokeRequest);
+    }
+    return true;
   }
 
   /** It is taken away, although its session lives on. */
@@ -192,41 +252,38 @@ export class HeldGrant implements Grant, LossListener {
 
   async #giveBack(): Promise<void> {
     const { session, keeper } = this.#origin;
+    // It was taken away alone, and is being taken out already.
+    if (this.#lost !== undefined && session.lost === undefined) throw this.#lost;
     // From here on there is nothing left to lose.
     session.removeLossListener(this);
-    await keeper.giveBack(this);
-    if (this.#lost !== undefined) throw this.#lost;
+    try {
+      await keeper.giveBack(this);
+    } catch (error) {
+      const { lost } = session;
+      throw lost !== undefined && error === lost ? lostWithSession(this, lost) : error;
+    }
+    if (this.#loss !== undefined) throw this.#loss;
   }
-}
 
-/**
- * Makes a signal look at the clocks whenever it is asked. A stalled event loop may run the holder's code before
- * the timer of the deadline.
- */
-function watchClocks(signal: AbortSignal, check: () => void): void {
-  const { get: isAborted } = Object.getOwnPropertyDescriptor(AbortSignal.prototype, "aborted") ?? {};
-  Object.defineProperties(signal, {
-    aborted: {
-      configurable: true,
-      get(): boolean {
-        check();
-        return isAborted?.call(signal) === true;
-      },
-    },
-    throwIfAborted: {
-      configurable: true,
-      value(): void {
-        check();
-        AbortSignal.prototype.throwIfAborted.call(signal);
-      },
-    },
-  });
-}
+  /** Named only where somebody reads it: a session may take ten thousand grants with it. */
+  get #loss(): LeaseLostError | undefined {
+    const { session } = this.#origin;
+    if (this.#lost !== undefined && this.#lost === session.lost)
+      this.#lost = lostWithSession(this, this.#lost);
+    return this.#lost;
+  }
 
-/** Why nothing is there of a grant. */
-export function takenMessage({ name, fence }: Grant): string {
-  return (
-    `the grant of ${JSON.stringify(name)} with fence ${fence} was not there any more: somebody released it by force, ` +
-    "or the store was wiped or rolled back. Somebody else may hold it"
-  );
+  #check(): void {
+    this.#origin.session.check();
+    this.#limit?.check();
+  }
+
+  [inspectCustom](
+    _depth: number,
+    options: object,
+    inspect: (value: object, options: object) => string,
+  ): string {
+    const { name, fence, state, acquiredAt } = this;
+    return `Grant ${inspect({ name, fence, state, remainingMs: this.remainingMs(), acquiredAt }, options)}`;
+  }
 }

@@ -1,3 +1,5 @@
+import type { LeaseholdError } from "../core/errors.ts";
+import { type Patience, PendingAnswer } from "./pending-answer.ts";
 import type { Roster } from "./roster.ts";
 import type { RosterChange } from "./roster-change.ts";
 import type { RosterView } from "./roster-view.ts";
@@ -10,6 +12,7 @@ import { type Expected, RosterWait, type RosterWaitContext } from "./roster-wait
 export class NoticeBoard {
   readonly #context: RosterWaitContext;
   readonly #onQuiet: () => void;
+  readonly #changes = new Set<PendingAnswer<Roster>>();
   readonly #waits = new Map<RosterWait<unknown>, Promise<void>>();
 
   /** `onQuiet` is called when somebody waits no more. */
@@ -28,9 +31,21 @@ export class NoticeBoard {
     return (await this.#context.driver.read()).view.roster;
   }
 
-  /** Commits a change that says itself how long it is wanted. Answers what it led to. */
-  async submit(change: RosterChange): Promise<Roster> {
-    return (await this.#context.driver.submit(change)).roster;
+  /**
+   * Commits a change, again after failures as long as the caller is patient. Answers what it led to. The outcome is
+   * unknown where the error says so, and after an abort.
+   */
+  change(steps: Pick<RosterChange, "apply" | "isSettledIn">, patience: Patience): Promise<Roster> {
+    const answer = new PendingAnswer<Roster>(this.#context.runtime, patience);
+    if (!answer.isOpen) return answer.promise;
+    this.#changes.add(answer);
+    answer.onAnswered(() => this.#changes.delete(answer));
+    const isWanted = (failure?: LeaseholdError): boolean => answer.isWanted(failure);
+    this.#context.driver.submit({ ...steps, isWanted }).then(
+      ({ roster }) => answer.resolve(roster),
+      (error: unknown) => answer.reject(error),
+    );
+    return answer.promise;
   }
 
   /** Waits until the roster shows something. */
@@ -44,7 +59,7 @@ export class NoticeBoard {
       this.#onQuiet();
     });
     this.#waits.set(key, following);
-    return wait.answer;
+    return wait.answer.promise;
   }
 
   /** Something changed, with the roster it led to where that is known. `from`: who told, and knows already. */
@@ -54,7 +69,8 @@ export class NoticeBoard {
 
   /** Answers everybody who waits here with `error`. */
   rejectWaiting(error: unknown): void {
-    for (const wait of this.#waits.keys()) wait.reject(error);
+    for (const { answer } of this.#waits.keys()) answer.reject(error);
+    for (const answer of this.#changes) answer.reject(error);
   }
 
   /** Resolves when nothing of those who wait is in flight. Only after everybody was answered. */

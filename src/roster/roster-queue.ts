@@ -1,22 +1,28 @@
-import { AcquireTimeoutError, LeaseLostError, OutcomeUnknownError } from "../core/errors.ts";
+import { AcquireTimeoutError } from "../core/errors.ts";
+import type { Events } from "../core/events.ts";
 import type { TurnSharing } from "../core/turn-sharing.ts";
 import type { Session } from "../sessions/session.ts";
 import type { SessionPool } from "../sessions/session-pool.ts";
 import { type AcquireRequest, Acquisition } from "./acquisition.ts";
 import { type Contender, Contention, type ContentionContext } from "./contention.ts";
-import { type GrantKeeper, HeldGrant, takenMessage } from "./grant.ts";
+import { depart, leaveBehind } from "./departure.ts";
+import { HeldGrant } from "./grant.ts";
+import type { GrantKeeper } from "./grant-origin.ts";
 import { Growth } from "./growth.ts";
 import { JointEntry } from "./joint-entry.ts";
 import { Limit } from "./limit.ts";
 import type { LookoutContext } from "./lookout.ts";
 import { NoticeBoard } from "./notice-board.ts";
-import { type Holder, hasRoom, leave, type Roster, resize, standing } from "./roster.ts";
+import { type Holder, hasRoom, type Roster, resize } from "./roster.ts";
 import { RosterDriver, type RosterListener, type RosterTarget } from "./roster-driver.ts";
 import type { RosterView } from "./roster-view.ts";
+import { Telemetry } from "./telemetry.ts";
 
 /** What all queues of one coordinator share, and the record that this one is about. */
 export interface QueueContext extends LookoutContext, RosterTarget {
   readonly sessions: SessionPool;
+  readonly events: Events;
+  readonly kind: string;
   /** Whether several may hold it at a time. */
   readonly isShared: boolean;
   /** Counts tries that are answered here: who asks again and again must not keep the holder from ever going on. */
@@ -33,6 +39,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   readonly board: NoticeBoard;
   readonly #context: ContentionContext & QueueContext;
   readonly #driver: RosterDriver;
+  readonly #telemetry: Telemetry;
   readonly #held = new Set<HeldGrant>();
   /** Only those who still want it, in order of arrival. */
   readonly #waiting = new Set<Acquisition>();
@@ -41,6 +48,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
 
   constructor(context: QueueContext) {
     this.#driver = new RosterDriver(context, this);
+    this.#telemetry = new Telemetry(context);
     this.#context = {
       ...context,
       driver: this.#driver,
@@ -64,6 +72,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   acquire(request: AcquireRequest): Promise<HeldGrant> {
     if (request.waitMs === 0) return this.#acquireNow(request);
     const acquisition = new Acquisition(this.#context.runtime, request);
+    this.#telemetry.asked(acquisition);
     if (!acquisition.isOpen) return acquisition.answer;
     this.#waiting.add(acquisition);
     this.#advance();
@@ -79,14 +88,17 @@ export class RosterQueue implements RosterListener, GrantKeeper {
       waitMs: Number.POSITIVE_INFINITY,
     });
     if (!acquisition.isOpen) return acquisition.answer;
+    this.#telemetry.asked(acquisition);
     if (!this.#mayTry()) {
       acquisition.dismiss();
+      this.#telemetry.refused(acquisition, "HELD");
       await this.#context.localAnswers.take(1);
       return null;
     }
     const contention = new Contention(this.#context, acquisition);
     const trying = contention.try().finally(() => {
-      acquisition.dismiss();
+      // Only who was told `null` has not been answered yet.
+      if (acquisition.dismiss()) this.#telemetry.refused(acquisition, "HELD");
       this.#endContention(contention);
     });
     this.#contending.set(contention, trying.catch(answeredAlready));
@@ -190,67 +202,42 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   #deliver(acquisition: Acquisition, session: Session, holder: Holder): boolean {
     session.check();
     if (session.lost !== undefined || !acquisition.isOpen) return false;
-    const { name } = acquisition.request;
-    const acquiredAtMs = this.#context.runtime.wallMs();
-    const grant = new HeldGrant({ name, session, holder, acquiredAtMs, keeper: this });
+    const { name, maxHoldMs } = acquisition.request;
+    const { kind, runtime } = this.#context;
+    // Taken away by force before the answer came here: the caller waits on.
+    const message = session.unclaimed(holder.ticket);
+    if (message?.kind === "released") return false;
+    const acquiredAtMs = runtime.wallMs();
+    const maxHold = maxHoldMs === undefined ? undefined : { maxHoldMs, runtime };
+    const origin = { kind, name, session, holder, acquiredAtMs, keeper: this };
+    const grant = new HeldGrant(maxHold === undefined ? origin : { ...origin, maxHold });
+    if (message !== undefined) grant.onRequest(message);
     this.#held.add(grant);
-    return acquisition.resolve(grant);
+    const isWanted = acquisition.resolve(grant);
+    if (isWanted) this.#telemetry.acquired(acquisition, grant);
+    return isWanted;
   }
 
   onLost(grant: HeldGrant): void {
     this.#held.delete(grant);
-    const { session, holder } = grant;
-    // The session lives on: nobody else would ever take it out.
-    if (session.lost === undefined) this.#leaveBehind(grant, (roster) => leave(roster, holder));
+    this.#telemetry.lost(grant);
+    if (grant.session.lost === undefined) leaveBehind(this.#driver, grant);
     this.#advance();
     this.#endWatch();
   }
 
-  #leaveBehind({ session, holder }: HeldGrant, apply: (roster: Roster) => Roster): void {
-    const change = { apply, isWanted: () => session.lost === undefined };
-    this.#driver.insist(change).then(() => session.endTicket(holder.ticket), expiryFrees);
-  }
-
   async giveBack(grant: HeldGrant): Promise<void> {
-    const { session, holder } = grant;
-    const isStanding = (roster: Roster): boolean => standing(roster, holder).place !== "absent";
-    if (session.lost !== undefined) {
-      // Its holder says that it has stopped: the next one need not wait for the expiry. Not worth a second try.
-      this.#driver
-        .submit({
-          apply: (roster) => leave(roster, holder),
-          isSettledIn: (roster) => !isStanding(roster),
-          isWanted: (failure) => failure === undefined,
-        })
-        .catch(expiryFrees);
-      return;
-    }
+    const leaving = depart(this.#driver, grant);
+    if (grant.session.lost !== undefined) return leaving;
     this.#held.delete(grant);
-    let wasTaken = false;
-    let mayHaveLeft = false;
-    const apply = (roster: Roster): Roster => {
-      wasTaken = !isStanding(roster) && !mayHaveLeft;
-      return leave(roster, holder);
-    };
-    const isWanted = (failure?: Error): boolean => {
-      mayHaveLeft ||= failure instanceof OutcomeUnknownError;
-      return session.lost === undefined;
-    };
-    const leaving = this.#driver.submit({ apply, isWanted });
+    this.#telemetry.released(grant);
     // In this turn, so that the next local caller joins in the write that releases.
     this.#advance();
     try {
       await leaving;
-      session.endTicket(holder.ticket);
-    } catch (error) {
-      if (session.lost !== undefined) throw session.lost;
-      // Refused, and the session lives on: nobody else would ever take it out.
-      this.#leaveBehind(grant, apply);
-      throw error;
     } finally {
       this.#endWatch();
     }
-    if (wasTaken) throw new LeaseLostError(takenMessage(grant));
   }
 
   async grow(grant: HeldGrant, request: AcquireRequest): Promise<void> {
@@ -295,6 +282,3 @@ export class RosterQueue implements RosterListener, GrantKeeper {
 
 /** The caller of a try got its error already. */
 function answeredAlready(): void {}
-
-/** The answer to a leave that failed for good: the entrant's session ends, and whoever waits evicts it. */
-function expiryFrees(): void {}

@@ -1,4 +1,5 @@
 import type { Backend } from "../core/backend.ts";
+import type { Events } from "../core/events.ts";
 import { TurnSharing } from "../core/turn-sharing.ts";
 import type { SessionPool } from "../sessions/session-pool.ts";
 import type { HeldGrant } from "./grant.ts";
@@ -9,11 +10,13 @@ import { RosterQueue } from "./roster-queue.ts";
 export interface QueuesContext extends LookoutContext {
   readonly backend: Backend;
   readonly sessions: SessionPool;
+  readonly events: Events;
 }
 
 /** The record that a queue is about. */
 export interface QueueTarget {
   readonly key: string;
+  readonly kind: string;
   readonly name: string;
   /** Whether several may hold it at a time. */
   readonly isShared: boolean;

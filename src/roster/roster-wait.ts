@@ -1,22 +1,17 @@
 import type { Backend } from "../core/backend.ts";
 import { backoffMs } from "../core/backoff.ts";
-import { AbortedError, AcquireTimeoutError, type LeaseholdError } from "../core/errors.ts";
-import { type CancelTimer, type Sleep, startSleep } from "../core/runtime.ts";
+import { type Sleep, startSleep } from "../core/runtime.ts";
 import { type LookoutContext, lookEveryTtls, lookOut } from "./lookout.ts";
+import { type Patience, PendingAnswer } from "./pending-answer.ts";
 import type { Entrant, Roster } from "./roster.ts";
 import { failureBackoff, isTransient, WithdrawnError } from "./roster-change.ts";
 import type { RosterDriver } from "./roster-driver.ts";
 import type { RosterView } from "./roster-view.ts";
 
 /** Something that a roster is to show. Who waits for it does not stand in the roster's queue. */
-export interface Expected<T> {
-  /** For messages: `the latch "deploy" did not open`. */
-  readonly failing: string;
+export interface Expected<T> extends Patience {
   /** The pace of the re-reads that make up for lost hints. */
   readonly ttlMs: number;
-  /** `Infinity`: as long as it takes. */
-  readonly waitMs: number;
-  readonly signal: AbortSignal | undefined;
   /**
    * What the caller gets; `undefined`: not yet. A hint may show an older roster than one seen before, so this goes by
    * what stays true once it is true. What it throws, the caller gets.
@@ -39,17 +34,12 @@ const poll = { firstMs: 50, growth: 1.5, maxMs: 1_000, jitter: 0.25 };
 /** A wait that ends sooner than this never looks at a session. */
 const firstLookTtls = 0.1;
 
-/** One caller's wait. Timer and abort listener are gone when it is answered. */
+/** One caller's wait, until it is answered. */
 export class RosterWait<T> {
-  readonly answer: Promise<T>;
+  readonly answer: PendingAnswer<T>;
   readonly #context: RosterWaitContext;
   readonly #expected: Expected<T>;
   readonly #tellOthers: (view: RosterView) => void;
-  #isOpen = true;
-  #resolve!: (found: T) => void;
-  #reject!: (error: unknown) => void;
-  #cancelTimer: CancelTimer | undefined;
-  #failure: LeaseholdError | undefined;
   #failures = 0;
   #hasLooked = false;
   #isPoked = false;
@@ -64,21 +54,8 @@ export class RosterWait<T> {
     this.#context = context;
     this.#expected = expected;
     this.#tellOthers = tellOthers;
-    this.answer = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    const { signal, waitMs } = expected;
-    if (signal?.aborted === true) this.#onAbort();
-    else signal?.addEventListener("abort", this.#onAbort, { once: true });
-    if (!this.#isOpen || waitMs === Number.POSITIVE_INFINITY) return;
-    const onTimeout = (): void => this.reject(this.#timeout());
-    this.#cancelTimer = context.runtime.schedule(waitMs, onTimeout, { holdsProcessOpen: true });
-  }
-
-  /** Ends it with an error, unless it was answered. */
-  reject(error: unknown): void {
-    if (this.#end()) this.#reject(error);
+    this.answer = new PendingAnswer(context.runtime, expected);
+    this.answer.onAnswered(() => this.#sleep?.end());
   }
 
   /** Something may have changed; with the roster it led to, where that is known. */
@@ -92,32 +69,32 @@ export class RosterWait<T> {
   /** Looks, and looks again, until it is answered. Never rejects. */
   async follow(): Promise<void> {
     const { driver } = this.#context;
-    while (this.#isOpen) {
+    while (this.answer.isOpen) {
       try {
         driver.watch();
         const view = this.#seen ?? (await this.#look());
         this.#seen = undefined;
         this.#hasLooked = true;
         if (await this.#settle(view)) return;
-        this.#failure = undefined;
+        this.answer.failure = undefined;
         this.#failures = 0;
       } catch (error) {
         if (error instanceof WithdrawnError) continue;
-        if (!isTransient(error)) return this.reject(error);
-        this.#failure = error;
+        if (!isTransient(error)) return this.answer.reject(error);
+        this.answer.isWanted(error);
         this.#failures += 1;
       }
-      if (this.#isOpen) await this.#pause();
+      if (this.answer.isOpen) await this.#pause();
     }
   }
 
   /** Answers whether that was the end. */
   async #settle(view: RosterView): Promise<boolean> {
     const { find, react } = this.#expected;
-    for (let { roster } = view; this.#isOpen; ) {
+    for (let { roster } = view; this.answer.isOpen; ) {
       const found = find(roster);
       if (found !== undefined) {
-        if (this.#end()) this.#resolve(found);
+        this.answer.resolve(found);
         return true;
       }
       this.#roster = roster;
@@ -125,7 +102,7 @@ export class RosterWait<T> {
       if (apply === undefined) return false;
       const changed = await this.#context.driver.submit({
         apply,
-        isWanted: (failure) => this.#isWanted(failure),
+        isWanted: () => this.answer.isOpen,
       });
       roster = changed.roster;
     }
@@ -146,7 +123,7 @@ export class RosterWait<T> {
     const { view, heal, nextLookMs } = await lookOut(this.#context, driver, near, further);
     if (Number.isFinite(nextLookMs)) this.#lookIn(nextLookMs);
     if (heal === undefined) return view;
-    return driver.submit({ apply: heal, isWanted: (failure) => this.#isWanted(failure) });
+    return driver.submit({ apply: heal, isWanted: () => this.answer.isOpen });
   }
 
   /** Keeps the time of the next look as long as the same sessions are watched. */
@@ -184,31 +161,5 @@ export class RosterWait<T> {
 
   #lookIn(delayMs: number): void {
     this.#lookAtMs = this.#context.runtime.monotonicMs() + delayMs;
-  }
-
-  #isWanted(failure: LeaseholdError | undefined): boolean {
-    if (failure !== undefined) this.#failure = failure;
-    return this.#isOpen;
-  }
-
-  readonly #onAbort = (): void => {
-    const { failing, signal } = this.#expected;
-    this.reject(new AbortedError(`${failing}: the caller aborted the wait`, { cause: signal?.reason }));
-  };
-
-  #timeout(): AcquireTimeoutError {
-    const { failing, waitMs } = this.#expected;
-    const failure = this.#failure;
-    const why = failure === undefined ? "" : `: the store last failed with: ${failure.message}`;
-    return new AcquireTimeoutError(`${failing} within ${waitMs} ms${why}`, failure && { cause: failure });
-  }
-
-  #end(): boolean {
-    if (!this.#isOpen) return false;
-    this.#isOpen = false;
-    this.#cancelTimer?.();
-    this.#expected.signal?.removeEventListener("abort", this.#onAbort);
-    this.#sleep?.end();
-    return true;
   }
 }

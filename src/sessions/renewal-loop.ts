@@ -1,5 +1,7 @@
 import type { Backend, Operation, StoredRecord, Version } from "../core/backend.ts";
 import { backoffMs } from "../core/backoff.ts";
+import { LeaseholdError } from "../core/errors.ts";
+import type { Events } from "../core/events.ts";
 import { invariant } from "../core/invariant.ts";
 import type { CancelTimer, Runtime } from "../core/runtime.ts";
 import { findOwnRecord, OlderStateError } from "./find-own-record.ts";
@@ -20,6 +22,7 @@ export interface SessionContext {
   readonly runtime: Runtime;
   readonly namespace: string;
   readonly client: ClientDescription;
+  readonly events?: Events;
 }
 
 /** Who owns the lease that a loop renews: knows the deadline, and is told all that the loop learns. */
@@ -134,13 +137,25 @@ export class RenewalLoop {
   #sendBeat(): void {
     if (this.#keeper.isOver() || this.#isStopped) return;
     this.#isHurried = false;
-    this.#sentAtMs = this.#context.runtime.monotonicMs();
+    const { events, runtime } = this.#context;
+    const sentAtMs = runtime.monotonicMs();
+    const lateMs = Math.max(0, sentAtMs - this.#dueAtMs);
+    this.#sentAtMs = sentAtMs;
     const expect = this.#version;
     const operation = this.#heartbeat(expect);
     const beat = this.#beat;
     // A request that hangs must not stop the next one: the deadline does not wait for it.
     this.#arm(this.#ttlMs / attemptsPerTtl);
     const settle = (failure: unknown): void => {
+      events?.emit("heartbeat", () => ({
+        ...{
+          session: this.#session,
+          ttlMs: this.#ttlMs,
+          lateMs,
+          roundTripMs: runtime.monotonicMs() - sentAtMs,
+        },
+        error: failure instanceof LeaseholdError ? failure : undefined,
+      }));
       if (this.#isStopped) return;
       this.#keeper.onAttempt(failure);
       this.#failures = failure === undefined ? 0 : this.#failures + 1;

@@ -1,4 +1,5 @@
 import type { Backend, StoredRecord } from "../core/backend.ts";
+import type { Events } from "../core/events.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { type Observation, observe, untilDeathMs } from "./observation.ts";
 import { decodeSession, encodeSession, sessionKey, tombstoneTtlMs } from "./session-record.ts";
@@ -11,6 +12,7 @@ export interface ObserverContext {
   readonly namespace: string;
   /** Relative difference of clock rates between any two machines that the promise of exclusion allows for. */
   readonly driftTolerance: number;
+  readonly events?: Events;
 }
 
 /** Somebody else's session, as far as an observer knows. */
@@ -99,7 +101,10 @@ export class SessionObserver {
     ]);
     // Only now: after an unknown outcome the same observation still holds, and the same write is tried again.
     this.#observations.delete(session);
-    if (result.committed) return true;
+    if (result.committed) {
+      this.#context.events?.emit("takeover", () => ({ session }));
+      return true;
+    }
     const current = result.conflicts[0]?.current;
     // Another observer may have been first.
     return current != null && decodeSession(key, current.value).state === "dead";

@@ -16,10 +16,12 @@ export function brokenLock(name: string, worker: string, random: Random): Lock {
       name,
       fence: 1 + random.below(1_000),
       signal: never,
+      revokeRequested: never,
       acquiredAt: new Date(0),
       state: "held",
       remainingMs: () => 1_000,
       assertHeld: () => undefined,
+      on: () => () => undefined,
       release: released,
       [Symbol.asyncDispose]: released,
     };

@@ -138,8 +138,8 @@ export const rosterMutants: readonly Mutant[] = [
   mutant(
     "a release says nothing of the loss that came before",
     "roster/grant.ts",
-    "    await keeper.giveBack(this);\n    if (this.#lost !== undefined) throw this.#lost;",
-    "    await keeper.giveBack(this);",
+    "    if (this.#loss !== undefined) throw this.#loss;\n  }\n\n  /** Named",
+    "  }\n\n  /** Named",
   ),
   mutant(
     "a wait has no end",
@@ -155,9 +155,9 @@ export const rosterMutants: readonly Mutant[] = [
   ),
   mutant(
     "a release that is refused is forgotten",
-    queue,
-    "    this.#held.delete(grant);\n    let wasTaken",
-    "    if (this.#context.runtime.random() < 0.1) return;\n    this.#held.delete(grant);\n    let wasTaken",
+    "roster/departure.ts",
+    "  let wasTaken = false;",
+    "  if (fence % 10 === 0) return;\n  let wasTaken = false;",
   ),
   mutant(
     "an add that is asked again is applied again",

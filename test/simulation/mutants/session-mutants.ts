@@ -123,12 +123,12 @@ export const sessionMutants: readonly Mutant[] = [
     edits: [
       {
         file: "roster/grant.ts",
-        find: "watchClocks(this.#abort.signal, () => this.#origin.session.check());",
+        find: "watchClocks(this.#abort.signal, () => this.#check());",
         replace: "void watchClocks;",
       },
       {
         file: "roster/grant.ts",
-        find: "    this.#origin.session.check();\n    if (this.#abort === undefined) {",
+        find: "    this.#check();\n    if (this.#abort === undefined) {",
         replace: "    if (this.#abort === undefined) {",
       },
     ],
@@ -161,8 +161,8 @@ export const sessionMutants: readonly Mutant[] = [
   mutant(
     "a declaration of death that failed is taken for done",
     observer,
-    "if (result.committed) return true;",
-    "if (result !== undefined) return true;",
+    "    if (result.committed) {\n",
+    "    if (result !== undefined) {\n",
   ),
   mutant(
     "a session whose record a replica does not show is taken for dead",

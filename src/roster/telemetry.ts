@@ -1,0 +1,73 @@
+import { LeaseholdError, type LeaseLostError } from "../core/errors.ts";
+import type { Events } from "../core/events.ts";
+import type { Runtime } from "../core/runtime.ts";
+import type { Acquisition } from "./acquisition.ts";
+import type { HeldGrant } from "./grant.ts";
+
+/** What telemetry works with. */
+export interface TelemetryContext {
+  readonly events: Events;
+  readonly runtime: Runtime;
+  readonly kind: string;
+  readonly name: string;
+}
+
+/** Tells of what happens to the grants of one roster. */
+export class Telemetry {
+  readonly #context: TelemetryContext;
+  /** Only of grants in whose end somebody was interested when they began. */
+  readonly #beganAtMs = new WeakMap<HeldGrant, number>();
+
+  constructor(context: TelemetryContext) {
+    this.#context = context;
+  }
+
+  /** A caller asks: whoever listens is told if it gets nothing. */
+  asked(acquisition: Acquisition): void {
+    if (!this.#context.events.listens("refused")) return;
+    acquisition.answer.catch((error: unknown) =>
+      this.refused(acquisition, error instanceof LeaseholdError ? error.code : "UNKNOWN"),
+    );
+  }
+
+  refused(acquisition: Acquisition, code: string): void {
+    const { events, kind, name } = this.#context;
+    events.emit("refused", () => ({ kind, name, waitMs: this.#sinceMs(acquisition.askedAtMs), code }));
+  }
+
+  acquired(acquisition: Acquisition, grant: HeldGrant): void {
+    const { events, kind, name, runtime } = this.#context;
+    if (events.listens("released") || events.listens("lost")) {
+      this.#beganAtMs.set(grant, runtime.monotonicMs());
+    }
+    const { fence } = grant;
+    events.emit("acquired", () => ({
+      ...{ kind, name, fence },
+      waitMs: this.#sinceMs(acquisition.askedAtMs),
+      isContended: acquisition.wasInLine,
+    }));
+  }
+
+  released(grant: HeldGrant): void {
+    const { events, kind, name } = this.#context;
+    events.emit("released", () => ({ kind, name, fence: grant.fence, heldMs: this.#heldMs(grant) }));
+  }
+
+  lost(grant: HeldGrant): void {
+    const { events, kind, name } = this.#context;
+    events.emit("lost", () => ({
+      ...{ kind, name, fence: grant.fence, heldMs: this.#heldMs(grant) },
+      reason: grant.signal.reason as LeaseLostError,
+    }));
+  }
+
+  /** Who began to listen later hears the time since this process began to hold nothing: 0. */
+  #heldMs(grant: HeldGrant): number {
+    const beganAtMs = this.#beganAtMs.get(grant);
+    return beganAtMs === undefined ? 0 : this.#sinceMs(beganAtMs);
+  }
+
+  #sinceMs(atMs: number): number {
+    return this.#context.runtime.monotonicMs() - atMs;
+  }
+}
