@@ -53,6 +53,6 @@ export type { Semaphore, SemaphoreAcquireOptions, SemaphoreOptions } from "./loc
 export type { AcquireOptions, TryAcquireOptions } from "./roster/acquirer.ts";
 export type { Grant, GrantState } from "./roster/grant.ts";
 export type { GrantChange, GrantListener } from "./roster/grant-events.ts";
-export type { Intervention } from "./roster/intervention.ts";
 export type { InspectedHolder, Inspection, Participant } from "./roster/inspection.ts";
+export type { Intervention } from "./roster/intervention.ts";
 export type { ClientDescription } from "./sessions/session-record.ts";
