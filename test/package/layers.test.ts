@@ -19,6 +19,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   roster: ["core", "sessions"],
   ...Object.fromEntries(primitives.map((primitive) => [primitive, below])),
   "coordinator.ts": [...below, ...primitives],
+  adapters: ["core", "coordinator.ts"],
   "connect.ts": ["core", "coordinator.ts"],
   "index.ts": [...below, ...primitives, "coordinator.ts", "connect.ts"],
   testing: [...below, ...primitives, "coordinator.ts"],
