@@ -1,4 +1,6 @@
 import { hostname } from "node:os";
+import { type Barrier, createBarrier } from "./barriers/barrier.ts";
+import { createLatch, type Latch } from "./barriers/latch.ts";
 import type { Backend, Unsubscribe } from "./core/backend.ts";
 import type { Duration } from "./core/durations.ts";
 import { ClosedError, InvalidArgumentError } from "./core/errors.ts";
@@ -87,6 +89,18 @@ export interface Coordinator extends AsyncDisposable {
    * the work that it is given, once, and answer what that answers.
    */
   wrapHold(wrapper: HoldWrapper): Unsubscribe;
+  /**
+   * The latch of this name, which opens when it was counted down `count` times: 1 to 1,000. Costs nothing; asks nobody.
+   *
+   * @throws InvalidArgumentError for an illegal name or count.
+   */
+  latch(name: string, count: number): Latch;
+  /**
+   * The barrier of this name, which lets `parties` begin and end together: 1 to 100. Costs nothing; asks nobody.
+   *
+   * @throws InvalidArgumentError for an illegal name or number of parties.
+   */
+  barrier(name: string, parties: number): Barrier;
   /** Creates the bucket, table or file if it is missing, and validates it. `connect` has done it already. */
   setup(): Promise<void>;
   /**
@@ -193,6 +207,14 @@ class OpenCoordinator implements Coordinator {
 
   wrapHold(wrapper: HoldWrapper): Unsubscribe {
     return this.#events.wrap(wrapper);
+  }
+
+  latch(name: string, count: number): Latch {
+    return createLatch(this.#host, name, count);
+  }
+
+  barrier(name: string, parties: number): Barrier {
+    return createBarrier(this.#host, name, parties);
   }
 
   setup(): Promise<void> {

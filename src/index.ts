@@ -1,3 +1,6 @@
+export type { Barrier, BarrierEnterOptions, BarrierStay } from "./barriers/barrier.ts";
+export type { CountDownOptions, Latch } from "./barriers/latch.ts";
+export type { BarrierWaitOptions } from "./barriers/wait-options.ts";
 export { type ConnectOptions, connect } from "./connect.ts";
 export { type Coordinator, type CoordinatorOptions, createCoordinator } from "./coordinator.ts";
 export type {

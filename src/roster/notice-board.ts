@@ -36,7 +36,7 @@ export class NoticeBoard {
    * unknown where the error says so, and after an abort.
    */
   change(steps: Pick<RosterChange, "apply" | "isSettledIn">, patience: Patience): Promise<Roster> {
-    const answer = new PendingAnswer<Roster>(this.#context.runtime, patience);
+    const answer = new PendingAnswer<Roster>(this.#context.runtime, patience, true);
     if (!answer.isOpen) return answer.promise;
     this.#changes.add(answer);
     answer.onAnswered(() => this.#changes.delete(answer));

@@ -22,14 +22,17 @@ export class PendingAnswer<T> {
   /** The last failure of the store; one whose outcome is unknown stays. */
   failure: LeaseholdError | undefined;
   readonly #patience: Patience;
+  readonly #isWrite: boolean;
   readonly #listeners = new Set<() => void>();
   #isOpen = true;
   #resolve!: (value: T) => void;
   #reject!: (error: unknown) => void;
   #cancelTimer: CancelTimer | undefined;
 
-  constructor(runtime: Runtime, patience: Patience) {
+  /** `isWrite`: that an outcome is unknown matters to the caller. */
+  constructor(runtime: Runtime, patience: Patience, isWrite: boolean) {
     this.#patience = patience;
+    this.#isWrite = isWrite;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -82,11 +85,11 @@ export class PendingAnswer<T> {
     this.reject(new AbortedError(`${failing}: the caller aborted it`, { cause: signal?.reason }));
   };
 
-  /** An outcome that is unknown is told as such: what was asked for may have been done. */
   #timeout(): LeaseholdError {
     const { failing, waitMs } = this.#patience;
     const { failure } = this;
-    if (failure instanceof OutcomeUnknownError) return failure;
+    // What was asked for may have been done.
+    if (this.#isWrite && failure instanceof OutcomeUnknownError) return failure;
     const why = failure === undefined ? "" : `: the store last failed with: ${failure.message}`;
     return new AcquireTimeoutError(`${failing} within ${waitMs} ms${why}`, failure && { cause: failure });
   }

@@ -8,6 +8,9 @@ import { failureBackoff, isTransient, WithdrawnError } from "./roster-change.ts"
 import type { RosterDriver } from "./roster-driver.ts";
 import type { RosterView } from "./roster-view.ts";
 
+/** Where a roster was seen. Only a commit proves that something is not there; hints may come late. */
+export type Source = "hint" | "read" | "commit";
+
 /** Something that a roster is to show. Who waits for it does not stand in the roster's queue. */
 export interface Expected<T> extends Patience {
   /** The pace of the re-reads that make up for lost hints. */
@@ -16,9 +19,9 @@ export interface Expected<T> extends Patience {
    * What the caller gets; `undefined`: not yet. A hint may show an older roster than one seen before, so this goes by
    * what stays true once it is true. What it throws, the caller gets.
    */
-  find(roster: Roster): T | undefined;
-  /** What is to be written before the wait goes on: idempotent, and nothing once it was applied. */
-  react?(roster: Roster): ((roster: Roster) => Roster) | undefined;
+  find(roster: Roster, source: Source): T | undefined;
+  /** What is to be written before the wait goes on: idempotent. What that led to comes back as a commit. */
+  react?(roster: Roster, source: Source): ((roster: Roster) => Roster) | undefined;
   /** Whose death changes something: looked at always, and once one of them stands still. */
   watched?(roster: Roster): { readonly near: readonly Entrant[]; readonly further: readonly Entrant[] };
 }
@@ -54,7 +57,7 @@ export class RosterWait<T> {
     this.#context = context;
     this.#expected = expected;
     this.#tellOthers = tellOthers;
-    this.answer = new PendingAnswer(context.runtime, expected);
+    this.answer = new PendingAnswer(context.runtime, expected, false);
     this.answer.onAnswered(() => this.#sleep?.end());
   }
 
@@ -62,6 +65,9 @@ export class RosterWait<T> {
   onChange(view: RosterView | undefined): void {
     // What was read before this wait began tells nothing about it.
     if (this.#hasLooked) this.#seen = view;
+    // Somebody else looked just now, or the store told.
+    if (view !== undefined && this.#toWatch().near.length === 0)
+      this.#lookIn(lookEveryTtls * this.#expected.ttlMs);
     this.#isPoked = true;
     this.#sleep?.end();
   }
@@ -72,10 +78,12 @@ export class RosterWait<T> {
     while (this.answer.isOpen) {
       try {
         driver.watch();
-        const view = this.#seen ?? (await this.#look());
+        const seen = this.#seen;
         this.#seen = undefined;
+        const { view, source } =
+          seen === undefined ? await this.#look() : { view: seen, source: "hint" as const };
         this.#hasLooked = true;
-        if (await this.#settle(view)) return;
+        if (await this.#settle(view.roster, source)) return;
         this.answer.failure = undefined;
         this.#failures = 0;
       } catch (error) {
@@ -89,27 +97,29 @@ export class RosterWait<T> {
   }
 
   /** Answers whether that was the end. */
-  async #settle(view: RosterView): Promise<boolean> {
+  async #settle(first: Roster, from: Source): Promise<boolean> {
     const { find, react } = this.#expected;
-    for (let { roster } = view; this.answer.isOpen; ) {
-      const found = find(roster);
+    let [roster, source] = [first, from];
+    while (this.answer.isOpen) {
+      const found = find(roster, source);
       if (found !== undefined) {
         this.answer.resolve(found);
         return true;
       }
       this.#roster = roster;
-      const apply = react?.(roster);
+      const apply = react?.(roster, source);
       if (apply === undefined) return false;
-      const changed = await this.#context.driver.submit({
-        apply,
-        isWanted: () => this.answer.isOpen,
-      });
-      roster = changed.roster;
+      roster = (await this.#submit(apply)).roster;
+      source = "commit";
     }
     return true;
   }
 
-  async #look(): Promise<RosterView> {
+  #submit(apply: (roster: Roster) => Roster): Promise<RosterView> {
+    return this.#context.driver.submit({ apply, isWanted: (failure) => this.answer.isWanted(failure) });
+  }
+
+  async #look(): Promise<{ readonly view: RosterView; readonly source: Source }> {
     const { driver, runtime } = this.#context;
     const { near, further } = this.#toWatch();
     const ttlMs = Math.min(this.#expected.ttlMs, ...near.map((entrant) => entrant.ttlMs));
@@ -117,13 +127,14 @@ export class RosterWait<T> {
       if (near.length === 0) this.#lookIn(lookEveryTtls * ttlMs);
       const { view } = await driver.read();
       this.#tellOthers(view);
-      return view;
+      return { view, source: "read" };
     }
     this.#lookIn(lookEveryTtls * ttlMs);
     const { view, heal, nextLookMs } = await lookOut(this.#context, driver, near, further);
     if (Number.isFinite(nextLookMs)) this.#lookIn(nextLookMs);
-    if (heal === undefined) return view;
-    return driver.submit({ apply: heal, isWanted: () => this.answer.isOpen });
+    return heal === undefined
+      ? { view, source: "read" }
+      : { view: await this.#submit(heal), source: "commit" };
   }
 
   /** Keeps the time of the next look as long as the same sessions are watched. */
