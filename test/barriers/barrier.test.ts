@@ -9,7 +9,7 @@ const barriers = (world: World, parties: number): readonly Barrier[] =>
   world.clients.map(({ coordinator }) => coordinator.barrier(barrierName, parties));
 
 /** Party number `index` comes in; each stands there before the next one does. */
-async function enterEach(world: World, all: readonly Barrier[]): Promise<readonly Outcome<BarrierStay>[]> {
+async function enterEach(world: World, all: readonly Barrier[]): Promise<Outcome<BarrierStay>[]> {
   const entering: Outcome<BarrierStay>[] = [];
   for (const barrier of all) {
     entering.push(track(world.runtime, barrier.enter()));
@@ -193,7 +193,10 @@ describe("parties that go", () => {
     const { runtime } = world;
     const stays = staysOf(await enterEach(world, barriers(world, 3)));
     world.client(1).pause();
-    const leaving = [track(runtime, stays[0]?.leave()), track(runtime, stays[2]?.leave())];
+    const leaving = [
+      track(runtime, (stays[0] as BarrierStay).leave()),
+      track(runtime, (stays[2] as BarrierStay).leave()),
+    ];
     await runtime.advance(ttlMs);
     expect(leaving.map(({ state }) => state)).toEqual(["pending", "pending"]);
     await runtime.advance(deathMs);
@@ -244,7 +247,7 @@ describe("parties that go", () => {
     world.client(1).pause();
     await runtime.settle();
     expect(entering.map(({ state }) => state)).toEqual(["resolved", "pending"]);
-    const leaving = track(runtime, entering[0]?.value?.leave());
+    const leaving = track(runtime, (entering[0]?.value as BarrierStay).leave());
     await runtime.advance(3 * deathMs);
     expect(leaving.state).toBe("resolved");
     world.client(1).resume();
@@ -308,7 +311,7 @@ describe("faults", () => {
     const world = createWorld({ clients: 2 });
     const { runtime } = world;
     const [stay] = staysOf(await enterEach(world, barriers(world, 2)));
-    const leaving = track(runtime, stay?.leave());
+    const leaving = track(runtime, (stay as BarrierStay).leave());
     await runtime.settle();
     await world.store.commit([{ kind: "delete", key: `default.barrier.${barrierName}` }]);
     await runtime.advance(ttlMs);
@@ -323,7 +326,7 @@ describe("closing and refusals", () => {
     const all = barriers(world, 2);
     const entering = await enterEach(world, all);
     const [stay] = staysOf(entering);
-    const leaving = track(runtime, entering[1]?.value?.leave());
+    const leaving = track(runtime, (entering[1]?.value as BarrierStay).leave());
     await runtime.settle();
     const closing = world.clients.map(({ coordinator }) => track(runtime, coordinator.close()));
     await runtime.advance(ttlMs);
