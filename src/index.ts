@@ -26,6 +26,7 @@ export {
   CorruptRecordError,
   CorruptStoreError,
   type ErrorCode,
+  FenceRejectedError,
   InvalidArgumentError,
   LeaseholdError,
   LeaseLostError,
@@ -40,8 +41,22 @@ export {
   UnsupportedError,
 } from "./core/errors.ts";
 export type { CoordinatorEvent, CoordinatorEvents, EventSubject, HoldWrapper } from "./core/events.ts";
+export type { Fenced } from "./core/fence.ts";
 export type { Json } from "./core/json.ts";
 export type { CancelTimer, Runtime, TimerOptions } from "./core/runtime.ts";
+export { createFenceGuard, type FenceGuard } from "./fencing/fence-guard.ts";
+export {
+  type FencedUpdate,
+  type FencedUpdateOptions,
+  type FencedUpdateOutcome,
+  fencedUpdate,
+} from "./fencing/fenced-update.ts";
+export {
+  type SqlFragment,
+  type SqlPlaceholders,
+  type SqlStatement,
+  sqlFragment,
+} from "./fencing/sql-text.ts";
 export type { Lock, LockOptions } from "./locks/lock.ts";
 export type { MultiGrant, MultiLock } from "./locks/multi-lock.ts";
 export type {

@@ -26,6 +26,7 @@ const byErrorCode: Readonly<Record<ErrorCode, number>> = {
   OUTCOME_UNKNOWN: exitCodes.unavailable,
   ACQUIRE_TIMEOUT: exitCodes.notAcquired,
   LEASE_LOST: exitCodes.leaseLost,
+  FENCE_REJECTED: exitCodes.leaseLost,
   PERMISSION_DENIED: exitCodes.permission,
   STORE_MISSING: exitCodes.configuration,
   STORE_MISCONFIGURED: exitCodes.configuration,

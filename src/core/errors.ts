@@ -7,6 +7,7 @@ export type ErrorCode =
   | "ACQUIRE_TIMEOUT"
   | "ABORTED"
   | "LEASE_LOST"
+  | "FENCE_REJECTED"
   | "CLOSED"
   | "UNAVAILABLE"
   | "OUTCOME_UNKNOWN"
@@ -92,6 +93,29 @@ export class AbortedError extends LeaseholdError {
 export class LeaseLostError extends LeaseholdError {
   static readonly code = "LEASE_LOST";
   readonly code = LeaseLostError.code;
+}
+
+/**
+ * A resource has seen a larger fence than the one of this write: the lease is lost, and its successor was here. Nothing
+ * was written.
+ */
+export class FenceRejectedError extends LeaseholdError {
+  static readonly code = "FENCE_REJECTED";
+  readonly code = FenceRejectedError.code;
+  /** The fence of the write that was refused. */
+  readonly fence: number;
+  /** The larger one that the resource has seen. */
+  readonly seenFence: number;
+
+  constructor(
+    message: string,
+    details: ErrorDetails & { readonly fence?: number; readonly seenFence?: number } = {},
+  ) {
+    super(message, details);
+    const { fence = 0, seenFence = 0 } = details;
+    this.fence = fence;
+    this.seenFence = seenFence;
+  }
 }
 
 /** The coordinator or backend was closed. */

@@ -17,11 +17,12 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "backends/dynamodb": ["core"],
   sessions: ["core"],
   roster: ["core", "sessions"],
+  fencing: ["core"],
   ...Object.fromEntries(primitives.map((primitive) => [primitive, below])),
   "coordinator.ts": [...below, ...primitives],
   adapters: ["core", "coordinator.ts"],
   "connect.ts": ["core", "coordinator.ts"],
-  "index.ts": [...below, ...primitives, "coordinator.ts", "connect.ts"],
+  "index.ts": [...below, ...primitives, "fencing", "coordinator.ts", "connect.ts"],
   testing: [...below, ...primitives, "coordinator.ts"],
   cli: [],
 };
