@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { type Administration, createAdministration } from "./administration/administration.ts";
 import { type Barrier, createBarrier } from "./barriers/barrier.ts";
 import { createLatch, type Latch } from "./barriers/latch.ts";
 import type { Backend, Unsubscribe } from "./core/backend.ts";
@@ -13,7 +14,6 @@ import { createMultiLock, type MultiLock } from "./locks/multi-lock.ts";
 import { createReadWriteLock, type ReadWriteLock } from "./locks/read-write-lock.ts";
 import { createSemaphore, type Semaphore, type SemaphoreOptions } from "./locks/semaphore.ts";
 import type { HeldGrant } from "./roster/grant.ts";
-import { inspectRoster } from "./roster/inspection.ts";
 import type { RosterHost, RosterName } from "./roster/roster-host.ts";
 import { RosterQueues } from "./roster/roster-queues.ts";
 import { SessionObserver } from "./sessions/session-observer.ts";
@@ -45,7 +45,7 @@ export interface CoordinatorOptions {
  *
  * Use one for each process and store. All that it holds shares one heartbeat for each TTL.
  */
-export interface Coordinator extends AsyncDisposable {
+export interface Coordinator extends Administration, AsyncDisposable {
   /**
    * The lock of this name: any Unicode string of 1 to 1,024 bytes. Costs nothing; asks nobody.
    *
@@ -138,6 +138,10 @@ export function createOwningCoordinator(backend: Backend, options: CoordinatorOp
 export const coordinatorOptions = ["ttl", "namespace", "clientName", "driftTolerance", "runtime"];
 
 class OpenCoordinator implements Coordinator {
+  readonly inspect: Administration["inspect"];
+  readonly list: Administration["list"];
+  readonly forceRelease: Administration["forceRelease"];
+  readonly requestRevoke: Administration["requestRevoke"];
   readonly #backend: Backend;
   readonly #runtime: Runtime;
   readonly #ttlMs: number;
@@ -173,14 +177,18 @@ class OpenCoordinator implements Coordinator {
     const self = `${client.host}/${client.pid}`;
     const sessions = this.#sessions;
     this.#queues = new RosterQueues({ backend, runtime, sessions, observer, self, events });
+    const by = clientName === undefined ? self : `${clientName.slice(0, 100)} (${self})`;
+    const queues = (): RosterQueues => this.#open();
+    const administration = createAdministration({ backend, runtime, namespace, sessions, by, queues });
+    ({ inspect: this.inspect, list: this.list } = administration);
+    ({ forceRelease: this.forceRelease, requestRevoke: this.requestRevoke } = administration);
     const keyOf = ({ kind, name }: RosterName): string => recordKey(namespace, kind, name);
     this.#host = {
       ...{ backend, runtime, namespace, ttlMs: this.#ttlMs },
       queue: (target) => this.#open().get({ ...target, key: keyOf(target) }),
-      inspect: async (target) => {
-        this.#open();
-        return inspectRoster({ backend, runtime, namespace }, keyOf(target));
-      },
+      inspect: ({ name, kind }) => this.inspect(name, { kind }),
+      forceRelease: ({ name, kind }, how) => this.forceRelease(name, { ...how, kind }),
+      requestRevoke: ({ name, kind }, how) => this.requestRevoke(name, { ...how, kind }),
       whileHolding: (grants, work) => this.#whileHolding(grants, work),
     };
   }

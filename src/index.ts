@@ -1,3 +1,9 @@
+export type {
+  Administration,
+  AdministrationOptions,
+  InspectOptions,
+  ListOptions,
+} from "./administration/administration.ts";
 export type { Barrier, BarrierEnterOptions, BarrierStay } from "./barriers/barrier.ts";
 export type { CountDownOptions, Latch } from "./barriers/latch.ts";
 export type { BarrierWaitOptions } from "./barriers/wait-options.ts";
@@ -71,6 +77,7 @@ export type { Semaphore, SemaphoreAcquireOptions, SemaphoreOptions } from "./loc
 export type { AcquireOptions, TryAcquireOptions } from "./roster/acquirer.ts";
 export type { Grant, GrantState } from "./roster/grant.ts";
 export type { GrantChange, GrantListener } from "./roster/grant-events.ts";
-export type { InspectedHolder, Inspection, Participant } from "./roster/inspection.ts";
-export type { Intervention } from "./roster/intervention.ts";
+export type { ForcedRelease, InspectedHolder, Inspection, Participant } from "./roster/inspection.ts";
+export type { Intervention, InterventionOptions } from "./roster/intervention.ts";
+export type { RosterKind } from "./roster/roster-host.ts";
 export type { ClientDescription } from "./sessions/session-record.ts";

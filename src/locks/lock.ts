@@ -4,6 +4,7 @@ import { checkOptions } from "../core/options.ts";
 import { type AcquireOptions, createAcquirer, type TryAcquireOptions } from "../roster/acquirer.ts";
 import type { Grant } from "../roster/grant.ts";
 import type { Inspection } from "../roster/inspection.ts";
+import type { InterventionOptions } from "../roster/intervention.ts";
 import type { RosterHost } from "../roster/roster-host.ts";
 import { parseTtl } from "../sessions/ttl.ts";
 
@@ -58,6 +59,23 @@ export interface Lock {
   hold<R>(work: (grant: Grant) => Promise<R> | R, options?: AcquireOptions): Promise<R>;
   /** Who holds it and who waits, or `null` if nobody ever asked for it. One or two reads; may be stale. */
   inspect(): Promise<Inspection | null>;
+  /**
+   * Takes the lock from whoever holds it: tells the holder, whose `signal` aborts, takes it out, and lets the next in
+   * line in with a larger fence. Answers whether anybody held it. `docs/administration.md` says what it costs and when
+   * the holder hears of it; until then two may think that they hold it, and only the fence tells them apart.
+   *
+   * @throws InvalidArgumentError for options that cannot be used.
+   * @throws UnavailableError, OutcomeUnknownError when the store fails. Before you repeat it, look who holds it now.
+   */
+  forceRelease(options: InterventionOptions): Promise<boolean>;
+  /**
+   * Asks whoever holds the lock to give it back: the grant's `revokeRequested` fires. Nothing is taken. Answers whether
+   * anybody was asked.
+   *
+   * @throws InvalidArgumentError for options that cannot be used.
+   * @throws UnavailableError, OutcomeUnknownError when the store fails. Safe to repeat.
+   */
+  requestRevoke(options: InterventionOptions): Promise<boolean>;
 }
 
 /**

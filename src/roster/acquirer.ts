@@ -5,6 +5,7 @@ import { checkOptions } from "../core/options.ts";
 import type { AcquireRequest } from "./acquisition.ts";
 import type { HeldGrant } from "./grant.ts";
 import type { Inspection } from "./inspection.ts";
+import type { InterventionOptions } from "./intervention.ts";
 import type { RosterHost, RosterName } from "./roster-host.ts";
 
 /** Options of every `tryAcquire`. */
@@ -41,6 +42,8 @@ export interface Acquirer<O extends AcquireOptions> {
   tryAcquire(options?: Omit<O, "wait">): Promise<HeldGrant | null>;
   hold<R>(work: (grant: HeldGrant) => Promise<R> | R, options?: O): Promise<R>;
   inspect(): Promise<Inspection | null>;
+  forceRelease(options: InterventionOptions): Promise<boolean>;
+  requestRevoke(options: InterventionOptions): Promise<boolean>;
 }
 
 const forever = Number.POSITIVE_INFINITY;
@@ -75,6 +78,8 @@ export function createAcquirer<O extends AcquireOptions>(
       return holdGrant(host, await acquire("hold", options), work);
     },
     inspect: () => host.inspect(target),
+    forceRelease: (options) => host.forceRelease(target, options),
+    requestRevoke: (options) => host.requestRevoke(target, options),
   };
 }
 

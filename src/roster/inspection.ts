@@ -1,9 +1,16 @@
 import type { Backend, StoredRecord } from "../core/backend.ts";
+import { CorruptRecordError } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
 import type { Runtime } from "../core/runtime.ts";
-import { type ClientDescription, decodeSession, sessionKey } from "../sessions/session-record.ts";
+import {
+  type ClientDescription,
+  decodeSession,
+  type SessionRecord,
+  sessionKey,
+} from "../sessions/session-record.ts";
 import type { Entrant, Holder } from "./roster.ts";
-import { decodeRoster } from "./roster-record.ts";
+import type { RosterKind } from "./roster-host.ts";
+import { decodeRoster, type NamedRoster } from "./roster-record.ts";
 
 /** Somebody who holds or waits, as the store showed it at one moment. */
 export interface Participant {
@@ -34,8 +41,21 @@ export interface InspectedHolder extends Participant {
   readonly grantedAt: Date;
 }
 
+/** One forced release, as the roster remembers it. */
+export interface ForcedRelease {
+  /** Who did it. */
+  readonly by: string;
+  readonly reason: string;
+  /** When, by the wall clock of who did it. */
+  readonly at: Date;
+  /** The fences of those it was taken from. */
+  readonly fences: readonly number[];
+}
+
 /** Who holds a name and who waits for it, as the store showed it at one moment. For people; decides nothing. */
 export interface Inspection {
+  /** What it is: `lock`, `semaphore` and so on. */
+  readonly kind: RosterKind;
   readonly name: string;
   /** The last fence that was given. */
   readonly fence: number;
@@ -43,21 +63,50 @@ export interface Inspection {
   readonly holders: readonly InspectedHolder[];
   /** In the order in which they will be served. */
   readonly waiters: readonly Participant[];
+  /** The last five, the oldest first, for as long as the record is kept. */
+  readonly forcedReleases: readonly ForcedRelease[];
 }
+
+/** What is needed to look at rosters. */
+export interface InspectionContext {
+  readonly backend: Backend;
+  readonly runtime: Runtime;
+  readonly namespace: string;
+}
+
+/** A roster as it stands under its key. */
+export interface FoundRoster extends NamedRoster {
+  readonly kind: RosterKind;
+}
+
+/** Sessions that are read in one request. */
+const sessionsPerRead = 100;
 
 /** Reads a roster and the sessions of everybody in it. `null` when nobody ever asked for it. */
 export async function inspectRoster(
-  context: { readonly backend: Backend; readonly runtime: Runtime; readonly namespace: string },
+  context: InspectionContext,
+  kind: RosterKind,
   key: string,
 ): Promise<Inspection | null> {
   const [record] = await context.backend.get([key]);
   if (record == null) return null;
-  const { name, roster } = decodeRoster(key, record.value);
-  const { fence, capacity, holders, waiters } = roster;
-  const sessions = [...new Set([...holders, ...waiters].map((entrant) => entrant.session))];
-  const keys = sessions.map((session) => sessionKey(context.namespace, session));
-  const records = keys.length === 0 ? [] : await context.backend.get(keys);
-  const bySession = new Map(sessions.map((session, index) => [session, records[index] ?? null]));
+  const [inspection] = await describeRosters(context, [{ kind, ...decodeRoster(key, record.value) }]);
+  return inspection ?? null;
+}
+
+/** Reads the sessions of everybody in some rosters, each once. */
+export async function describeRosters(
+  context: InspectionContext,
+  found: readonly FoundRoster[],
+): Promise<readonly Inspection[]> {
+  const entrants = found.flatMap(({ roster }) => [...roster.holders, ...roster.waiters]);
+  const sessions = [...new Set(entrants.map((entrant) => entrant.session))];
+  const bySession = new Map<string, StoredRecord | null>();
+  for (let start = 0; start < sessions.length; start += sessionsPerRead) {
+    const part = sessions.slice(start, start + sessionsPerRead);
+    const records = await context.backend.get(part.map((session) => sessionKey(context.namespace, session)));
+    for (const [index, session] of part.entries()) bySession.set(session, records[index] ?? null);
+  }
   const nowMs = context.runtime.wallMs();
   const describeEntrant = (entrant: Entrant): Participant =>
     participant(entrant, bySession.get(entrant.session) ?? null, nowMs);
@@ -66,18 +115,19 @@ export async function inspectRoster(
     fence: holder.fence,
     grantedAt: new Date(holder.grantedAtMs),
   });
-  return {
-    name,
-    fence,
-    capacity,
-    holders: holders.map(describeHolder),
-    waiters: waiters.map(describeEntrant),
-  };
+  return found.map(({ kind, name, roster }) => ({
+    ...{ kind, name, fence: roster.fence, capacity: roster.capacity },
+    holders: roster.holders.map(describeHolder),
+    waiters: roster.waiters.map(describeEntrant),
+    forcedReleases: (roster.removals ?? []).map(({ by, reason, atMs, fences }) => ({
+      ...{ by, reason, at: new Date(atMs), fences },
+    })),
+  }));
 }
 
 function participant(entrant: Entrant, record: StoredRecord | null, nowMs: number): Participant {
   const { session, ttlMs, weight, metadata } = entrant;
-  const decoded = record === null ? undefined : decodeSession(record.key, record.value);
+  const decoded = record === null ? undefined : readable(record);
   const live = decoded?.state === "live" ? decoded : undefined;
   return {
     session,
@@ -88,4 +138,14 @@ function participant(entrant: Entrant, record: StoredRecord | null, nowMs: numbe
     isOverdue: live === undefined || nowMs - live.beatAtMs > live.ttlMs,
     ...(metadata !== undefined && { metadata }),
   };
+}
+
+/** A damaged session must not hide who stands in a roster: its client is unknown. */
+function readable(record: StoredRecord): SessionRecord | undefined {
+  try {
+    return decodeSession(record.key, record.value);
+  } catch (error) {
+    if (error instanceof CorruptRecordError) return undefined;
+    throw error;
+  }
 }

@@ -12,6 +12,14 @@ export interface Intervention {
   readonly at: Date;
 }
 
+/** Options of `requestRevoke` and `forceRelease`. */
+export interface InterventionOptions {
+  /** Why, for the holder and for those who look later: 1 to 512 bytes. */
+  readonly reason: string;
+  /** Only the holder with this fence. Default: everybody who holds it. */
+  readonly fence?: number;
+}
+
 interface Named {
   readonly name: string;
   readonly fence: number;

@@ -2,6 +2,7 @@ import type { Backend } from "../core/backend.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { HeldGrant } from "./grant.ts";
 import type { Inspection } from "./inspection.ts";
+import type { InterventionOptions } from "./intervention.ts";
 import type { RosterQueue } from "./roster-queue.ts";
 
 /** What the record of a roster is for. The word stands in its key. */
@@ -36,6 +37,10 @@ export interface RosterHost {
   queue(target: RosterName): RosterQueue;
   /** Who holds it and who waits. `null` when nobody ever asked for it. */
   inspect(target: RosterName): Promise<Inspection | null>;
+  /** Takes it from those who hold it. Answers whether anybody did. */
+  forceRelease(target: RosterName, options: InterventionOptions): Promise<boolean>;
+  /** Asks those who hold it to give it back. Answers whether anybody was asked. */
+  requestRevoke(target: RosterName, options: InterventionOptions): Promise<boolean>;
   /** Keeps the coordinator's `close` waiting until the work has ended. */
   whileHolding<R>(grants: readonly HeldGrant[], work: () => Promise<R>): Promise<R>;
 }

@@ -129,6 +129,12 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     return entry;
   }
 
+  /** The roster as the store shows it now; `null`: nobody ever asked for it. */
+  async look(): Promise<Roster | null> {
+    const { view } = await this.#driver.read();
+    return view.version === null ? null : view.roster;
+  }
+
   /** Changes the roster for what this client holds or looks after. Answers what it led to. */
   async change(apply: (roster: Roster) => Roster): Promise<Roster> {
     const view = await this.#driver.submit({ apply, isWanted: (failure) => failure === undefined });

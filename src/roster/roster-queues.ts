@@ -54,6 +54,14 @@ export class RosterQueues {
     return queue;
   }
 
+  /** The queue of a key for somebody who only looks after it: nothing is remembered of one that nobody uses. */
+  visit(target: QueueTarget): RosterQueue {
+    const known = this.#queues.get(target.key);
+    if (known !== undefined) return known;
+    const context = { ...this.#context, ...target, localAnswers: this.#localAnswers };
+    return new RosterQueue({ ...context, mayBeForgotten: true });
+  }
+
   /** Everything that is held now. */
   *grants(): Iterable<HeldGrant> {
     for (const queue of this.#queues.values()) yield* queue.grants;

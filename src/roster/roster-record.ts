@@ -1,5 +1,6 @@
 import { CorruptRecordError } from "../core/errors.ts";
 import { decodeJson, encodeJson } from "../core/json.ts";
+import { areRemovals } from "./removal.ts";
 import type { Entrant, Holder, Roster } from "./roster.ts";
 
 const format = "roster/1";
@@ -24,7 +25,8 @@ export function decodeRoster(key: string, value: Uint8Array): NamedRoster {
     !isCount(record.fence) ||
     !isCount(record.capacity) ||
     !isList(record.holders, isHolder) ||
-    !isList(record.waiters, isEntrant)
+    !isList(record.waiters, isEntrant) ||
+    !(record.removals === undefined || areRemovals(record.removals))
   ) {
     throw new CorruptRecordError(
       `the record under key ${key} is not a roster of the format ${format}; it begins ` +
@@ -32,10 +34,14 @@ export function decodeRoster(key: string, value: Uint8Array): NamedRoster {
         "or a newer leasehold did. Nothing was changed; use another namespace, or upgrade",
     );
   }
-  const { name, fence, capacity, holders, waiters, note } = record;
+  const { name, fence, capacity, holders, waiters, removals, note } = record;
   return {
     name,
-    roster: { fence, capacity, holders, waiters, ...(note !== undefined && { note }) },
+    roster: {
+      ...{ fence, capacity, holders, waiters },
+      ...(removals !== undefined && { removals }),
+      ...(note !== undefined && { note }),
+    },
   };
 }
 

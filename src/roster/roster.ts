@@ -1,5 +1,6 @@
 import { invariant } from "../core/invariant.ts";
 import type { Json } from "../core/json.ts";
+import type { Removal } from "./removal.ts";
 
 /** Names one attempt to enter a roster. A session never uses a ticket twice. */
 export interface EntrantId {
@@ -39,6 +40,8 @@ export interface Roster {
   readonly capacity: number;
   readonly holders: readonly Holder[];
   readonly waiters: readonly Entrant[];
+  /** The last forced releases. */
+  readonly removals?: readonly Removal[];
   /** What the primitive itself remembers here, written along with who comes and goes. */
   readonly note?: Json;
 }

@@ -193,9 +193,11 @@ export class RenewalLoop {
     }
     if (this.#doubtful.has(record.beat)) this.#renewed(record.beat, current.version);
     // Renews nothing: the lease counts from the heartbeat, whoever wrote beside it later.
-    else if (record.beat === this.#renewedBeat && current.version !== expected)
+    else if (record.beat === this.#renewedBeat && current.version !== expected) {
       this.#version = current.version;
-    else throw new OlderStateError();
+      // Room for the next message, and an end to this one.
+      this.#isHurried = true;
+    } else throw new OlderStateError();
     for (const request of record.requests ?? []) this.#keeper.onRequest(request);
   }
 

@@ -103,11 +103,13 @@ const holder = (change: Partial<InspectedHolder>): InspectedHolder => ({
   ...change,
 });
 const held = (...holders: InspectedHolder[]): Inspection => ({
+  kind: "lock",
   name: "x",
   fence: 1,
   capacity: 1,
   holders,
   waiters: [],
+  forcedReleases: [],
 });
 
 test("a holder may be dead only while every sign of life is old", () => {

@@ -39,6 +39,8 @@ export function brokenLock(name: string, worker: string, random: Random): Lock {
     tryAcquire: async () => grant(),
     hold: async (work, options) => work(await acquire(options)),
     inspect: async () => inspection(name, worker, metadata),
+    forceRelease: async () => false,
+    requestRevoke: async () => false,
   };
 }
 
@@ -46,5 +48,5 @@ function inspection(name: string, worker: string, metadata: Json | undefined): I
   const client = { host: "here", pid: process.pid, name: worker };
   const waiter = { session: "none", client, ttlMs: 1_000, weight: 1, lastBeatAt: null, isOverdue: false };
   const waiters = metadata === undefined ? [] : [{ ...waiter, metadata }];
-  return { name, fence: 0, capacity: 1, holders: [], waiters };
+  return { kind: "lock", name, fence: 0, capacity: 1, holders: [], waiters, forcedReleases: [] };
 }

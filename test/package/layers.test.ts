@@ -5,7 +5,16 @@ import { dirname, join, relative } from "node:path";
 import { expect, test } from "vitest";
 import { entryPoints, glob, importsOf, root } from "./sources.ts";
 
-const primitives = ["locks", "barriers", "elections", "counters", "limiters", "kv", "transactions"] as const;
+const primitives = [
+  "administration",
+  "locks",
+  "barriers",
+  "elections",
+  "counters",
+  "limiters",
+  "kv",
+  "transactions",
+] as const;
 const below = ["core", "sessions", "roster"] as const;
 
 /** What each layer may import besides itself. A new folder needs a line here. */
