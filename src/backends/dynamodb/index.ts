@@ -1,3 +1,16 @@
 export { dynamodbBackend } from "./dynamodb-backend.ts";
 export { type DynamodbUrlOptions, dynamodbBackendFromUrl } from "./dynamodb-backend-from-url.ts";
+export {
+  type DynamodbFence,
+  type DynamodbFenceOptions,
+  dynamodbFence,
+  type FencedPutInput,
+  type FencedUpdateInput,
+} from "./dynamodb-fence.ts";
+export type {
+  FenceablePut,
+  FenceableUpdate,
+  FenceableWrite,
+  FenceExpressions,
+} from "./fence-expressions.ts";
 export type { AttributeNames, DynamodbBackendOptions, DynamodbClient, TableOptions } from "./options.ts";
