@@ -16,6 +16,8 @@ import { createSemaphore, type Semaphore, type SemaphoreOptions } from "./locks/
 import type { HeldGrant } from "./roster/grant.ts";
 import type { RosterHost, RosterName } from "./roster/roster-host.ts";
 import { RosterQueues } from "./roster/roster-queues.ts";
+import { createSchedule, type Schedule } from "./schedules/schedule.ts";
+import type { ScheduleOptions } from "./schedules/schedule-options.ts";
 import { SessionObserver } from "./sessions/session-observer.ts";
 import { SessionPool } from "./sessions/session-pool.ts";
 import { parseTtl } from "./sessions/ttl.ts";
@@ -89,6 +91,12 @@ export interface Coordinator extends Administration, AsyncDisposable {
    * the work that it is given, once, and answer what that answers.
    */
   wrapHold(wrapper: HoldWrapper): Unsubscribe;
+  /**
+   * The schedule of this name, each slot of which runs once in the whole fleet. Costs nothing; asks nobody.
+   *
+   * @throws InvalidArgumentError for an illegal name or options out of range.
+   */
+  schedule(name: string, options?: ScheduleOptions): Schedule;
   /**
    * The latch of this name, which opens when it was counted down `count` times: 1 to 1,000. Costs nothing; asks nobody.
    *
@@ -215,6 +223,10 @@ class OpenCoordinator implements Coordinator {
 
   wrapHold(wrapper: HoldWrapper): Unsubscribe {
     return this.#events.wrap(wrapper);
+  }
+
+  schedule(name: string, options?: ScheduleOptions): Schedule {
+    return createSchedule(this.#host, name, options);
   }
 
   latch(name: string, count: number): Latch {

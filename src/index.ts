@@ -80,4 +80,8 @@ export type { GrantChange, GrantListener } from "./roster/grant-events.ts";
 export type { ForcedRelease, InspectedHolder, Inspection, Participant } from "./roster/inspection.ts";
 export type { Intervention, InterventionOptions } from "./roster/intervention.ts";
 export type { RosterKind } from "./roster/roster-host.ts";
+export type { LastRun, Schedule, SlotGrant, SlotOutcome } from "./schedules/schedule.ts";
+export type { ScheduleOptions } from "./schedules/schedule-options.ts";
+export type { SlotRefusal, SlotRunOptions } from "./schedules/slot-beginner.ts";
+export type { SlotState } from "./schedules/slot-note.ts";
 export type { ClientDescription } from "./sessions/session-record.ts";

@@ -26,6 +26,11 @@ export class NoticeBoard {
     return this.#waits.size;
   }
 
+  /** The newest roster that this client has, without asking the store. */
+  get known(): Roster | undefined {
+    return this.#context.driver.known?.roster;
+  }
+
   /** The roster as one read shows it. */
   async read(): Promise<Roster> {
     return (await this.#context.driver.read()).view.roster;

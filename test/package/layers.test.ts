@@ -9,6 +9,7 @@ const primitives = [
   "administration",
   "locks",
   "barriers",
+  "schedules",
   "elections",
   "counters",
   "limiters",
