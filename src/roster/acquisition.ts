@@ -3,6 +3,7 @@ import { AbortedError, AcquireTimeoutError, type LeaseholdError } from "../core/
 import type { Json } from "../core/json.ts";
 import type { CancelTimer, Runtime } from "../core/runtime.ts";
 import type { HeldGrant } from "./grant.ts";
+import type { Holder } from "./roster.ts";
 
 /** What one caller asks for. */
 export interface AcquireRequest {
@@ -21,6 +22,11 @@ export interface AcquireRequest {
   readonly identity?: string;
   /** Makes the roster's note the one of whoever joins, in the same write; `null`: it may not join. Only for tries. */
   readonly claim?: (note: Json | undefined) => Json | null;
+  /**
+   * Takes it from all who hold it, before all who wait. Called with those from whom each attempt would take it: once the
+   * grant is there, none of them holds it any more, and they are to be told.
+   */
+  readonly seize?: (holders: readonly Holder[]) => void;
 }
 
 /**

@@ -28,6 +28,8 @@ export interface Contender {
   readonly acquisition: Acquisition;
   /** Whether it stands in the roster and waits for others. */
   readonly isInLine: boolean;
+  /** Resolves when that is so. Left out: it never waits for others. */
+  whenInLine?(): Promise<void>;
   /** Something may have changed: look now. */
   poke(): void;
   /** A change of the record was seen, with the roster it led to where the hint carries it. */
@@ -39,6 +41,7 @@ export class Contention implements Contender {
   readonly acquisition: Acquisition;
   readonly #context: ContentionContext;
   #turn: Turn | undefined;
+  #lining: PromiseWithResolvers<void> | undefined;
   /** A change may be told before the answer to the join that it was about. */
   #lastHinted: RosterView | undefined;
 
@@ -49,6 +52,12 @@ export class Contention implements Contender {
 
   get isInLine(): boolean {
     return this.#turn !== undefined;
+  }
+
+  whenInLine(): Promise<void> {
+    if (this.isInLine) return Promise.resolve();
+    this.#lining ??= Promise.withResolvers();
+    return this.#lining.promise;
   }
 
   poke(): void {
@@ -139,6 +148,9 @@ export class Contention implements Contender {
       if (holder === undefined) {
         acquisition.wasInLine = true;
         this.#turn = new Turn(this.#context, acquisition, entry, session);
+        this.#lining?.resolve();
+        // It may have to join again.
+        this.#lining = undefined;
         holder = await this.#turn.wait(view);
       }
       isDelivered = holder !== undefined && this.#context.deliver(acquisition, session, holder);

@@ -3,7 +3,17 @@ import type { Session } from "../sessions/session.ts";
 import type { AcquireRequest } from "./acquisition.ts";
 import type { Limit } from "./limit.ts";
 import type { Healing } from "./lookout.ts";
-import { type Entrant, type Holder, hasRoom, isFull, join, leave, type Roster, standing } from "./roster.ts";
+import {
+  type Entrant,
+  type Holder,
+  hasRoom,
+  isFull,
+  join,
+  leave,
+  type Roster,
+  seize,
+  standing,
+} from "./roster.ts";
 import { type RosterChange, WithdrawnError } from "./roster-change.ts";
 import type { RosterDriver } from "./roster-driver.ts";
 import type { RosterView } from "./roster-view.ts";
@@ -19,7 +29,10 @@ export interface JoinOptions {
 }
 
 /** What an entry takes from the request that it is for. */
-export type EntryRequest = Pick<AcquireRequest, "weight" | "capacity" | "metadata" | "identity" | "claim">;
+export type EntryRequest = Pick<
+  AcquireRequest,
+  "weight" | "capacity" | "metadata" | "identity" | "claim" | "seize"
+>;
 
 /**
  * One entrant's way through a roster, from joining to leaving. Remembers whether a write of its own may have been
@@ -100,7 +113,7 @@ export class Entry implements RosterChange {
   apply(roster: Roster): Roster {
     const opened = this.#opened(roster);
     const healed = this.#options.heal?.(opened) ?? opened;
-    return this.#mayJoin(healed) ? join(this.#claimed(healed), this.entrant) : healed;
+    return this.#mayJoin(healed) ? this.#entered(healed) : healed;
   }
 
   isSettledIn(roster: Roster): boolean {
@@ -118,8 +131,16 @@ export class Entry implements RosterChange {
   }
 
   #mayJoin(roster: Roster): boolean {
+    if (this.#request.seize !== undefined) return true;
     if (this.#request.claim?.(roster.note) === null) return false;
     return this.#options.onlyIfRoom === true ? hasRoom(roster, this.entrant.weight) : !isFull(roster);
+  }
+
+  #entered(roster: Roster): Roster {
+    if (this.#request.seize === undefined) return join(this.#claimed(roster), this.entrant);
+    const seized = seize(roster, this.entrant);
+    if (seized !== roster) this.#request.seize(roster.holders);
+    return seized;
   }
 
   #claimed(roster: Roster): Roster {

@@ -5,6 +5,7 @@ import type { Session } from "../sessions/session.ts";
 import type { SessionPool } from "../sessions/session-pool.ts";
 import { type AcquireRequest, Acquisition } from "./acquisition.ts";
 import { type Contender, Contention, type ContentionContext } from "./contention.ts";
+import { decided } from "./decided.ts";
 import { depart, leaveBehind } from "./departure.ts";
 import { HeldGrant } from "./grant.ts";
 import type { GrantKeeper } from "./grant-origin.ts";
@@ -74,7 +75,8 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     const acquisition = new Acquisition(this.#context.runtime, request);
     this.#telemetry.asked(acquisition);
     if (!acquisition.isOpen) return acquisition.answer;
-    this.#waiting.add(acquisition);
+    if (request.seize === undefined) this.#waiting.add(acquisition);
+    else this.#contend(acquisition);
     this.#advance();
     // Who gives up goes at once: behind a lock that is held for long, callers may come and give up for ever.
     if (this.#waiting.has(acquisition)) acquisition.onAnswered(() => this.#waiting.delete(acquisition));
@@ -104,6 +106,11 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     this.#contending.set(contention, trying.catch(answeredAlready));
     // The caller's abort answers at once; what is in flight is cleaned up behind it.
     return Promise.race([trying, acquisition.answer]);
+  }
+
+  /** Resolves when everybody who asked here before is answered, or waits for others. */
+  decided(): Promise<void> {
+    return decided(this.#waiting, this.#contending);
   }
 
   async #acquireNow(request: AcquireRequest): Promise<HeldGrant> {
@@ -185,13 +192,15 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     for (const next of this.#waiting) {
       if (!this.#mayEnter(next.request.weight)) return;
       this.#waiting.delete(next);
-      const contention = new Contention(this.#context, next);
-      this.#contending.set(contention, Promise.resolve());
-      this.#contending.set(
-        contention,
-        contention.wait().finally(() => this.#endContention(contention)),
-      );
+      this.#contend(next);
     }
+  }
+
+  #contend(next: Acquisition): void {
+    const contention = new Contention(this.#context, next);
+    this.#contending.set(contention, Promise.resolve());
+    const over = contention.wait().finally(() => this.#endContention(contention));
+    this.#contending.set(contention, over);
   }
 
   #endContention(contention: Contender): void {

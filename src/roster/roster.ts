@@ -62,6 +62,12 @@ export function join(roster: Roster, entrant: Entrant): Roster {
   return { ...roster, waiters: [...roster.waiters, entrant] };
 }
 
+/** Takes it from all who hold it, and puts an entrant before all who wait. Again with the same entrant: no change. */
+export function seize(roster: Roster, entrant: Entrant): Roster {
+  if (standing(roster, entrant).place !== "absent") return roster;
+  return { ...roster, holders: [], waiters: [entrant, ...roster.waiters] };
+}
+
 /** Takes an entrant out, holder or waiter. Touches nobody else's; absent: no change. */
 export function leave(roster: Roster, id: EntrantId): Roster {
   return without(roster, (entrant) => isSame(entrant, id));
