@@ -1,8 +1,12 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { exitCodesHelp } from "./exit-codes.ts";
+import { forceReleaseCommand } from "./force-release-command.ts";
+import { inspectCommand } from "./inspect-command.ts";
 import { lockCommand } from "./lock-command.ts";
+import { lsCommand } from "./ls-command.ts";
 import { write, writeLine } from "./terminal.ts";
+import { watchCommand } from "./watch-command.ts";
 
 /** What every command gets besides its own options and arguments. */
 export interface CliContext {
@@ -35,7 +39,13 @@ export function createProgram(context: CliContext): Command {
         writeLine("stderr", `leasehold: ${text.replace(/^error: /, "").trim()}; see --help`),
     })
     .addHelpText("after", `${environmentHelp}\n${exitCodesHelp}`);
-  const commands = [lockCommand(context)];
+  const commands = [
+    lockCommand(context),
+    lsCommand(context),
+    inspectCommand(context),
+    forceReleaseCommand(context),
+    watchCommand(context),
+  ];
   for (const command of commands) {
     // Words too many are refused by the commands themselves, which know what was probably meant.
     program.addCommand(command.copyInheritedSettings(program).allowExcessArguments());
