@@ -19,6 +19,7 @@ const optional = {
   nats: ["nats"],
   transport: ["@nats-io/transport-node"],
   dynamodb: ["@aws-sdk/client-dynamodb", "@aws-sdk/lib-dynamodb"],
+  cron: ["node-cron"],
 };
 
 const folder = await mkdtemp(join(tmpdir(), "leasehold-package-"));

@@ -30,7 +30,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   fencing: ["core"],
   ...Object.fromEntries(primitives.map((primitive) => [primitive, below])),
   "coordinator.ts": [...below, ...primitives],
-  adapters: ["core", "coordinator.ts"],
+  adapters: ["core", "schedules", "coordinator.ts"],
   "connect.ts": ["core", "coordinator.ts"],
   "index.ts": [...below, ...primitives, "fencing", "coordinator.ts", "connect.ts"],
   testing: [...below, ...primitives, "coordinator.ts"],
