@@ -8,7 +8,7 @@ import {
   type TryAcquireOptions,
   tryOptionNames,
 } from "../roster/acquirer.ts";
-import type { AcquireRequest } from "../roster/acquisition.ts";
+import { type AcquireRequest, Acquisition } from "../roster/acquisition.ts";
 import type { Grant, HeldGrant } from "../roster/grant.ts";
 import { enterTogether, type JointEntry } from "../roster/joint-entry.ts";
 import { isTransient } from "../roster/roster-change.ts";
@@ -90,8 +90,7 @@ export function createMultiLock(
     names,
     acquire: async (asked) => acquire("acquire", asked),
     async tryAcquire(asked) {
-      const request = { ...parse("tryAcquire", asked, tryOptionNames), waitMs: 0 };
-      return (await takeTogether(host, names, request)) ?? (await takeInOrder(host, names, request));
+      return tryAll(host, names, parse("tryAcquire", asked, tryOptionNames));
     },
     async hold(work, asked) {
       if (typeof work !== "function") {
@@ -113,42 +112,84 @@ export function createMultiLock(
   };
 }
 
+/** Answers in time, whatever is on its way: that is taken back behind the answer. */
 async function acquireAll(
   host: RosterHost,
   names: readonly string[],
   request: AcquireRequest,
 ): Promise<JointGrant> {
-  const deadlineMs = host.runtime.monotonicMs() + request.waitMs;
-  for (;;) {
-    const waitMs = Math.max(0, deadlineMs - host.runtime.monotonicMs());
-    const grant =
-      (await takeTogether(host, names, request).catch(nullIfTransient)) ??
-      (await takeInOrder(host, names, { ...request, waitMs }));
-    if (grant !== null && grant.state !== "lost") return grant;
-    // A lease ended while the last ones were waited for.
-    await grant?.[Symbol.asyncDispose]();
-    if (host.runtime.monotonicMs() < deadlineMs) continue;
+  if (request.waitMs === 0) {
+    const grant = await tryAll(host, names, request);
+    if (grant !== null) return grant;
     throw new AcquireTimeoutError(
-      `${describe(names.join(", "))} were not acquired within ${request.waitMs} ms: others hold one of them`,
+      `${describe(names.join(", "))} are held by others, in part at least, and wait is 0`,
     );
+  }
+  const acquisition = new Acquisition<JointGrant>(host.runtime, { ...request, name: names.join(", ") });
+  persist(host, names, acquisition).catch((error: unknown) => acquisition.reject(error));
+  return acquisition.answer;
+}
+
+async function tryAll(
+  host: RosterHost,
+  names: readonly string[],
+  request: AcquireRequest,
+): Promise<JointGrant | null> {
+  const acquisition = new Acquisition<JointGrant>(host.runtime, {
+    ...request,
+    waitMs: Number.POSITIVE_INFINITY,
+  });
+  if (!acquisition.isOpen) return acquisition.answer;
+  const trying = async (): Promise<JointGrant | null> => {
+    try {
+      const grant =
+        (await takeTogether(host, names, acquisition)) ?? (await takeInOrder(host, names, acquisition, true));
+      return grant === null ? null : await deliver(acquisition, grant);
+    } finally {
+      acquisition.dismiss();
+    }
+  };
+  // The caller's abort answers at once; what is in flight is given back behind it.
+  return Promise.race([trying(), acquisition.answer]);
+}
+
+/** Tries until the caller is answered. */
+async function persist(
+  host: RosterHost,
+  names: readonly string[],
+  acquisition: Acquisition<JointGrant>,
+): Promise<void> {
+  while (acquisition.isOpen) {
+    let grant: JointGrant | null = null;
+    try {
+      grant = await takeTogether(host, names, acquisition);
+    } catch (error) {
+      // Who waits, waits through failures of the store too: one after the other.
+      if (!isTransient(error)) throw error;
+      acquisition.failure = error;
+    }
+    if (!acquisition.isOpen && grant === null) return;
+    grant ??= await takeInOrder(host, names, acquisition, false);
+    if (grant === null) continue;
+    // A lease may end while the last ones are waited for.
+    if (grant.state === "lost") await grant[Symbol.asyncDispose]();
+    else await deliver(acquisition, grant);
   }
 }
 
-/** Who waits, waits through failures of the store too: one after the other. */
-function nullIfTransient(error: unknown): null {
-  if (isTransient(error)) return null;
-  throw error;
+async function deliver(acquisition: Acquisition<JointGrant>, grant: JointGrant): Promise<JointGrant | null> {
+  if (acquisition.resolve(grant)) return grant;
+  await grant[Symbol.asyncDispose]();
+  return null;
 }
 
 /** All of them in one write; `null` where that cannot be. */
 async function takeTogether(
   host: RosterHost,
   names: readonly string[],
-  request: AcquireRequest,
+  { request }: Acquisition<JointGrant>,
 ): Promise<JointGrant | null> {
   const { backend } = host;
-  const { signal } = request;
-  if (signal?.aborted) throw new AbortedError("the caller aborted the acquire", { cause: signal.reason });
   if (names.length > backend.capabilities.commitOperationsMax) return null;
   const entries: JointEntry[] = [];
   for (const name of names) {
@@ -160,40 +201,41 @@ async function takeTogether(
     return null;
   }
   const grants = await enterTogether(backend, entries);
-  if (grants === null) return null;
-  const grant = new JointGrant(grants);
-  if (!signal?.aborted) return grant;
-  await grant[Symbol.asyncDispose]();
-  throw new AbortedError("the caller aborted the acquire", { cause: signal.reason });
+  return grants === null ? null : new JointGrant(grants);
 }
 
 /** One after the other, in the order that all callers keep to: nobody waits for one that waits for him. */
 async function takeInOrder(
   host: RosterHost,
   names: readonly string[],
-  request: AcquireRequest,
+  acquisition: Acquisition<JointGrant>,
+  isTry: boolean,
 ): Promise<JointGrant | null> {
-  const deadlineMs = host.runtime.monotonicMs() + request.waitMs;
   const grants: HeldGrant[] = [];
+  const abort = new AbortController();
+  const unsubscribe = acquisition.onAnswered(() => abort.abort());
+  const request = { ...acquisition.request, waitMs: Number.POSITIVE_INFINITY, signal: abort.signal };
   try {
     for (const name of names) {
-      const waitMs = Math.max(0, deadlineMs - host.runtime.monotonicMs());
+      if (!acquisition.isOpen) break;
       const queue = host.queue(target(name));
-      const grant =
-        request.waitMs === 0
-          ? await queue.tryAcquire({ ...request, name })
-          : await queue.acquire({ ...request, name, waitMs });
-      if (grant === null) {
-        await releaseAll(grants);
-        return null;
-      }
+      const grant = await (isTry
+        ? queue.tryAcquire({ ...request, name })
+        : queue.acquire({ ...request, name }));
+      if (grant === null) break;
       grants.push(grant);
     }
   } catch (error) {
     await releaseAll(grants);
+    // Answered meanwhile: that is why.
+    if (error instanceof AbortedError && !acquisition.isOpen) return null;
     throw error;
+  } finally {
+    unsubscribe();
   }
-  return new JointGrant(grants);
+  if (grants.length === names.length) return new JointGrant(grants);
+  await releaseAll(grants);
+  return null;
 }
 
 async function releaseAll(grants: readonly HeldGrant[]): Promise<void> {

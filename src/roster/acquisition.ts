@@ -33,9 +33,9 @@ export interface AcquireRequest {
  * One caller's wish, from the call to its one answer: a grant, or an error. Timer and abort listener are gone
  * when it is answered.
  */
-export class Acquisition {
+export class Acquisition<G = HeldGrant> {
   readonly request: AcquireRequest;
-  readonly answer: Promise<HeldGrant>;
+  readonly answer: Promise<G>;
   /** When it was asked, on the monotonic clock. */
   readonly askedAtMs: number;
   /** Whether it had to stand in line behind others. */
@@ -45,7 +45,7 @@ export class Acquisition {
   #isOpen = true;
   #onAbort: (() => void) | undefined;
   #listeners: Set<() => void> | undefined;
-  #resolve!: (grant: HeldGrant) => void;
+  #resolve!: (grant: G) => void;
   #reject!: (error: unknown) => void;
   #cancelTimer: CancelTimer | undefined;
   constructor(runtime: Runtime, request: AcquireRequest) {
@@ -79,7 +79,7 @@ export class Acquisition {
   }
 
   /** Hands the grant over. Answers false when the caller has gone, and the grant must be given back. */
-  resolve(grant: HeldGrant): boolean {
+  resolve(grant: G): boolean {
     const isWanted = this.dismiss();
     if (isWanted) this.#resolve(grant);
     return isWanted;

@@ -81,6 +81,11 @@ export class Entry implements RosterChange {
     this.#mayStand = true;
   }
 
+  /** Tickets are unique: whoever holds under this one was admitted. */
+  isServed(): boolean {
+    return true;
+  }
+
   /** The grant that a roster shows for it. */
   holderIn(view: RosterView | undefined): Holder | undefined {
     const place = view && standing(view.roster, this.entrant);

@@ -1,7 +1,7 @@
 import { type LeaseholdError, LeaseLostError } from "../core/errors.ts";
 import { type AcquireRequest, Acquisition } from "./acquisition.ts";
 import type { HeldGrant } from "./grant.ts";
-import { type Roster, reweigh, standing } from "./roster.ts";
+import { type Holder, type Roster, reweigh, standing } from "./roster.ts";
 import type { RosterView } from "./roster-view.ts";
 import { Turn, type TurnContext } from "./turn.ts";
 
@@ -40,7 +40,12 @@ export class Growth {
         apply: (roster) => this.#standing(reweigh(roster, holder, weight)),
         isWanted: (failure) => acquisition.isWanted(failure),
       });
-      const entry = { entrant: holder, join: () => Promise.reject(this.#gone()) };
+      const entry = {
+        entrant: holder,
+        join: () => Promise.reject(this.#gone()),
+        // It comes with a larger fence; the weight alone may be that of an earlier time.
+        isServed: ({ fence }: Holder) => fence > holder.fence,
+      };
       this.#turn = new Turn(this.#context, acquisition, entry, session);
       const grown = await this.#turn.wait(view);
       if (grown === undefined || !acquisition.resolve(grant)) return;

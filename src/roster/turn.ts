@@ -28,6 +28,8 @@ export interface TurnContext extends LookoutContext {
 export interface Waiting {
   readonly entrant: Entrant;
   join(options: JoinOptions): Promise<RosterView | undefined>;
+  /** Whether a holder has what is waited for. An old read may show it as it was before. */
+  isServed(holder: Holder): boolean;
 }
 
 /** How soon a backend without wakes and watches is asked again by the first in line. */
@@ -94,7 +96,7 @@ export class Turn {
     this.acquisition.failure = undefined;
     while (this.#isWanted()) {
       const place = standing(view.roster, this.#entry.entrant);
-      if (place.place === "holder") return place.holder;
+      if (place.place === "holder" && this.#entry.isServed(place.holder)) return place.holder;
       const position = positionOf(place);
       this.#position = position;
       // A client that waits in line is woken; the first in line sees the change that admits it as it happens. What
@@ -130,7 +132,7 @@ export class Turn {
     // Somebody else joined or left behind us.
     if (place !== undefined && place.place !== "absent" && positionOf(place) === this.#position) return;
     // Tickets are unique: a roster that shows us as its holder proves that we were admitted, however late it comes.
-    if (place?.place === "holder") this.#seen = view;
+    if (place?.place === "holder" && this.#entry.isServed(place.holder)) this.#seen = view;
     this.poke();
   }
 
@@ -204,6 +206,6 @@ export class Turn {
 
 /** A holder that waits for more stands before the first waiter, and is served like it. */
 function positionOf(place: Standing): number | undefined {
-  if (place.place === "growing") return 0;
+  if (place.place === "growing" || place.place === "holder") return 0;
   return place.place === "waiter" ? place.position : undefined;
 }

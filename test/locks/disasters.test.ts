@@ -1,6 +1,7 @@
 // Goal: when the store loses or forgets records, fences still rise and everybody can go on.
 import { describe, expect, test } from "vitest";
 import type { StoredRecord } from "../../src/core/backend.ts";
+import { decodeRoster, encodeRoster } from "../../src/roster/roster-record.ts";
 import { createWorld, lockKey, now, track, ttlMs, type World } from "./world.ts";
 
 async function allRecords({ store }: World): Promise<readonly StoredRecord[]> {
@@ -150,6 +151,36 @@ describe("a store that was put back to an earlier state", () => {
     await runtime.advance(10 * ttlMs);
     expect(third.state).toBe("pending");
     expect(own.value?.state).toBe("held");
+  });
+
+  test("frees it also where two leftovers of the same client come one after the other", async () => {
+    const world = createWorld({ capabilities: { watch: "none", wake: false } });
+    const { runtime } = world;
+    const leftovers: Uint8Array[] = [];
+    for (let round = 0; round < 2; round += 1) {
+      const grant = await world.client(0).lock.acquire();
+      const [record] = (await allRecords(world)).filter(({ key }) => key === lockKey);
+      leftovers.push(record?.value ?? new Uint8Array());
+      await grant.release();
+    }
+    const waiting = track(runtime, world.client(1).lock.acquire());
+    await runtime.settle();
+    await waiting.value?.release();
+    const held = await now(runtime, world.client(0).lock.acquire());
+    const next = track(runtime, world.client(1).lock.acquire());
+    await runtime.advance(ttlMs / 10);
+    // While it watches over the holder's session, the record shows another attempt of the same session, and again.
+    for (const leftover of leftovers) {
+      const { roster } = decodeRoster(lockKey, leftover);
+      const [holder] = roster.holders;
+      const { waiters } = await world.roster();
+      const shown = { ...(await world.roster()), holders: holder === undefined ? [] : [holder], waiters };
+      await world.store.commit([{ kind: "put", key: lockKey, value: encodeRoster("job", shown) }]);
+      await runtime.advance(1);
+    }
+    await runtime.advance(2 * ttlMs);
+    expect(next.state).toBe("resolved");
+    expect(held.state).toBe("held");
   });
 
   test("frees it for who only tries now and then, too", async () => {

@@ -1,16 +1,32 @@
 import type { Backend } from "../../src/core/backend.ts";
 import { LeaseholdError } from "../../src/core/errors.ts";
 import { sleep } from "../../src/core/runtime.ts";
-import { type Coordinator, createCoordinator, type Grant, type Lock } from "../../src/index.ts";
+import {
+  type AcquireOptions,
+  type Coordinator,
+  createCoordinator,
+  type Grant,
+  type MultiGrant,
+  type TryAcquireOptions,
+} from "../../src/index.ts";
 import type { Choices } from "../../src/testing/simulation/choices.ts";
 import type { SimulatedProcess } from "../../src/testing/simulation/simulated-process.ts";
 import type { Happening } from "./history.ts";
-import { type ClientPlan, driftTolerance } from "./plan.ts";
+import { type ClientPlan, driftTolerance, readWriteWeights, type Use } from "./plan.ts";
+
+/** One share of what a name stands for, as a client asks for it. */
+export interface Share {
+  /** How much of it. */
+  readonly weight: number;
+  acquire(options?: AcquireOptions): Promise<Grant>;
+  tryAcquire(options?: TryAcquireOptions): Promise<Grant | null>;
+}
 
 /** What a client needs from its world. */
 export interface ClientHost {
   readonly choices: Choices;
   readonly names: readonly string[];
+  readonly uses: ReadonlyMap<string, Use>;
   /** Whether things go wrong no more, and everybody should come to an end. */
   readonly isCalm: boolean;
   record(by: SimulatedProcess, happening: Happening): void;
@@ -68,6 +84,12 @@ export class Client {
     return this.#host.nextCall();
   }
 
+  /** The names that are used as locks. */
+  get lockNames(): readonly string[] {
+    const { names, uses } = this.#host;
+    return names.filter((name) => uses.get(name)?.kind === "lock");
+  }
+
   nameAt(place: string): string {
     return this.choices.oneOf(`${place}.name`, this.#host.names);
   }
@@ -76,24 +98,70 @@ export class Client {
     return sleep(this.process.runtime, delayMs);
   }
 
-  /** Asks for a lock, and answers the grant, or nothing if there was none. */
+  /** A share of what a name stands for; `place` chooses how much, and all of it is asked for without one. */
+  share(name: string, place: string | undefined): Share {
+    const { kind, capacity } = this.#host.uses.get(name) ?? { kind: "lock", capacity: 1 };
+    if (kind === "lock") return { weight: 1, ...this.coordinator.lock(name) };
+    if (kind === "semaphore") {
+      const weight = place === undefined ? capacity : this.choices.whole(`${place}.permits`, 1, capacity);
+      const semaphore = this.coordinator.semaphore(name, { permits: capacity });
+      return {
+        weight,
+        acquire: (options) => semaphore.acquire({ ...options, permits: weight }),
+        tryAcquire: (options) => semaphore.tryAcquire({ ...options, permits: weight }),
+      };
+    }
+    const modes =
+      place === undefined ? (["write"] as const) : (["read", "read", "write", "upgradeable"] as const);
+    const mode = this.choices.oneOf(`${place}.mode`, modes);
+    return { weight: readWriteWeights[mode], ...this.coordinator.readWriteLock(name)[mode] };
+  }
+
+  /** Asks for a share, and answers the grant, or nothing if there was none. */
   async ask(
     name: string,
+    place: string | undefined,
     how: "acquire" | "try",
-    request: (lock: Lock) => Promise<Grant | null>,
+    request: (share: Share) => Promise<Grant | null>,
     waitMs = Number.POSITIVE_INFINITY,
   ): Promise<TrackedGrant | undefined> {
+    const share = this.share(name, place);
     const call = this.nextCall();
     this.record({ what: "asked", call, name, how, waitMs });
     try {
-      const grant = await request(this.coordinator.lock(name));
-      if (grant !== null) return new TrackedGrant(this, call, grant);
+      const grant = await request(share);
+      if (grant !== null) return new TrackedGrant(this, call, grant, share.weight);
       this.record({ what: "not granted", call, name, code: "NONE" });
     } catch (error) {
       if (!(error instanceof LeaseholdError)) throw error;
       this.record({ what: "not granted", call, name, code: error.code });
     }
     return undefined;
+  }
+
+  /** Asks for several locks at once, and answers a grant for each, or none. */
+  async askForAll(
+    names: readonly string[],
+    request: () => Promise<MultiGrant | null>,
+    waitMs: number,
+  ): Promise<readonly TrackedGrant[]> {
+    const calls = names.map((name) => {
+      const call = this.nextCall();
+      this.record({ what: "asked", call, name, how: "acquire several", waitMs });
+      return { call, name };
+    });
+    let code = "NONE";
+    try {
+      const grant = await request();
+      if (grant !== null) {
+        return calls.map(({ call, name }) => new TrackedGrant(this, call, partOf(grant, name), 1));
+      }
+    } catch (error) {
+      if (!(error instanceof LeaseholdError)) throw error;
+      code = error.code;
+    }
+    for (const { call, name } of calls) this.record({ what: "not granted", call, name, code });
+    return [];
   }
 
   writeToResource(grant: TrackedGrant, place: string): void {
@@ -112,18 +180,16 @@ export class Client {
 export class TrackedGrant {
   readonly call: number;
   readonly name: string;
-  readonly fence: number;
   readonly #client: Client;
   readonly #grant: Grant;
   #isOver = false;
 
-  constructor(client: Client, call: number, grant: Grant) {
+  constructor(client: Client, call: number, grant: Grant, weight: number) {
     this.call = call;
     this.name = grant.name;
-    this.fence = grant.fence;
     this.#client = client;
     this.#grant = grant;
-    client.record({ what: "granted", call, name: grant.name, fence: grant.fence });
+    client.record({ what: "granted", call, name: grant.name, fence: grant.fence, weight });
     const { signal } = grant;
     this.act();
     if (signal.aborted) this.#onLost();
@@ -132,6 +198,21 @@ export class TrackedGrant {
 
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  get fence(): number {
+    return this.#grant.fence;
+  }
+
+  /** What is held, where it is a grant that may change how it is held. */
+  get grant(): Grant {
+    return this.#grant;
+  }
+
+  /** Has another weight from now on. */
+  reweigh(weight: number): void {
+    const { call, name, fence } = this;
+    if (!this.#isOver) this.#client.record({ what: "reweighed", call, name, fence, weight });
   }
 
   /** Does something that only a holder may do, unless the lease is lost. */
@@ -179,4 +260,15 @@ export class TrackedGrant {
     this.#isOver = true;
     this.#client.record({ what: "finished", call: this.call, name: this.name });
   }
+}
+
+/** One of several locks that are held as one. Released with the others. */
+function partOf(grant: MultiGrant, name: string): Grant {
+  const fence = grant.fences.get(name) ?? Number.NaN;
+  return Object.create(grant, {
+    name: { value: name },
+    fence: { value: fence },
+    signal: { get: () => grant.signal },
+    release: { value: () => grant.release() },
+  }) as Grant;
 }

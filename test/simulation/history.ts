@@ -30,11 +30,25 @@ export type Happening =
       readonly what: "asked";
       readonly call: number;
       readonly name: string;
-      readonly how: "acquire" | "try";
+      readonly how: "acquire" | "acquire several" | "try";
       /** How long at most, on its own clock. */
       readonly waitMs: number;
     }
-  | { readonly what: "granted"; readonly call: number; readonly name: string; readonly fence: number }
+  | {
+      readonly what: "granted";
+      readonly call: number;
+      readonly name: string;
+      readonly fence: number;
+      readonly weight: number;
+    }
+  /** A grant has another weight from now on. */
+  | {
+      readonly what: "reweighed";
+      readonly call: number;
+      readonly name: string;
+      readonly fence: number;
+      readonly weight: number;
+    }
   /** A try that found it held, or an acquire that was given up. */
   | { readonly what: "not granted"; readonly call: number; readonly name: string; readonly code: string }
   /** The holder did something that only a holder may do, having asked its signal first. */

@@ -59,12 +59,24 @@ export interface Accident {
   readonly client: number;
 }
 
+/** What a name is used as in a run. */
+export interface Use {
+  readonly kind: "lock" | "semaphore" | "read-write";
+  /** How much may be held at a time: 1 of a lock, the permits of a semaphore. */
+  readonly capacity: number;
+}
+
+/** The weights of a read-write lock here: two who may upgrade do not fit beside one another. */
+export const readWriteWeights = { read: 1, upgradeable: 101, write: 201 } as const;
+
 /** What a run is like: everything that its seed decides beforehand. */
 export interface Plan {
   readonly seed: number;
   readonly clients: readonly ClientPlan[];
   readonly ttlMaxMs: number;
   readonly names: readonly string[];
+  /** What each name is used as. */
+  readonly uses: ReadonlyMap<string, Use>;
   /** Until then things go wrong. */
   readonly chaosMs: number;
   readonly capabilities: Capabilities;
@@ -103,11 +115,13 @@ export function drawPlan(choices: Choices): Plan {
       operations,
     };
   });
+  const names = choices.likely("two names", 0.15) ? ["job", "other"] : ["job"];
   const lowMs = choices.magnitude("latency", 0.2, 0.01 * ttlMaxMs);
   const highMs = lowMs * choices.between("jitter", 1.1, 8);
   return {
     ...{ seed: choices.seed, clients, ttlMaxMs, chaosMs, isDriftTolerated, areWallClocksRight },
-    names: choices.likely("two names", 0.15) ? ["job", "other"] : ["job"],
+    names,
+    uses: new Map(names.map((name) => [name, drawUse(choices, `use of ${name}`)])),
     capabilities: drawCapabilities(choices),
     conflictsTellCurrent: choices.likely("conflicts tell current", 0.6),
     hintsTellRecord: choices.likely("hints tell record", 0.7),
@@ -117,6 +131,22 @@ export function drawPlan(choices: Choices): Plan {
     mishapRates: drawMishapRates(choices),
     accidents: drawAccidents(choices, { clientCount, ttlMaxMs, chaosMs }),
   };
+}
+
+function drawUse(choices: Choices, place: string): Use {
+  const kind = choices.oneOf(place, [
+    "lock",
+    "lock",
+    "lock",
+    "lock",
+    "lock",
+    "semaphore",
+    "read-write",
+  ] as const);
+  if (kind === "lock") return { kind, capacity: 1 };
+  return kind === "semaphore"
+    ? { kind, capacity: choices.whole(`${place}.permits`, 2, 4) }
+    : { kind, capacity: readWriteWeights.write };
 }
 
 function drawClock(

@@ -1,5 +1,6 @@
 import { idOf, rosterSteps } from "./checkers/checker.ts";
 import type { History } from "./history.ts";
+import { readWriteWeights } from "./plan.ts";
 
 /** Rare things that must happen somewhere in many runs; a run in which they never did proved little. */
 export const rarities = [
@@ -15,6 +16,9 @@ export const rarities = [
   "leftover taken out",
   "store wiped or rolled back",
   "process restarted",
+  "several hold at once",
+  "reader became the writer",
+  "several locks at once",
 ] as const;
 
 export type Rarity = (typeof rarities)[number];
@@ -28,11 +32,17 @@ export function countRarities(history: History): Readonly<Record<Rarity, number>
   let lastEntrants: readonly string[] = [];
   let lastCommitter = "";
   const granted = new Set<number>();
+  const together = new Set<number>();
   for (const event of history.events) {
     if (event.what === "granted") granted.add(event.fence);
     if (event.what === "lost" && event.reason === "LEASE_LOST") counts["lease lost"] += 1;
     if (event.what === "written" && !event.accepted) counts["write refused by its fence"] += 1;
     if (event.what === "released" && event.code === "LEASE_LOST") counts["late release refused"] += 1;
+    if (event.what === "reweighed" && event.weight === readWriteWeights.write) {
+      counts["reader became the writer"] += 1;
+    }
+    if (event.what === "asked" && event.how === "acquire several") together.add(event.call);
+    if (event.what === "granted" && together.has(event.call)) counts["several locks at once"] += 1;
     if (event.what === "process" && event.state === "started" && event.by.includes(".")) {
       counts["process restarted"] += 1;
     }
@@ -51,6 +61,7 @@ export function countRarities(history: History): Readonly<Record<Rarity, number>
       const stood = new Set([...before.holders, ...before.waiters].map(idOf));
       const stands = new Set([...after.holders, ...after.waiters].map(idOf));
       lastEntrants = [...stands].filter((id) => !stood.has(id));
+      if (after.holders.length > 1 && before.holders.length <= 1) counts["several hold at once"] += 1;
       if (after.waiters.length > 3) counts["queue deeper than three"] += 1;
       const gone = (entrant: { session: string; ticket: number }): boolean => !stands.has(idOf(entrant));
       const isTakeover = before.holders.some((holder) => gone(holder) && dead.has(holder.session));

@@ -70,6 +70,10 @@ export class World implements ClientHost {
     return this.plan.names;
   }
 
+  get uses(): Plan["uses"] {
+    return this.plan.uses;
+  }
+
   record(by: SimulatedProcess | undefined, happening: Happening): void {
     const localMs = by?.clock.monotonicMs() ?? 0;
     this.#events.push({ atMs: this.time.nowMs, by: by?.name ?? "world", localMs, ...happening });
@@ -238,14 +242,14 @@ function read(record: StoredRecord | null): Decoded | null {
 }
 
 async function once(client: Client, name: string): Promise<void> {
-  const grant = await client.ask(name, "acquire", (lock) => lock.acquire());
+  const grant = await client.ask(name, undefined, "acquire", (share) => share.acquire());
   grant?.act();
   await grant?.release();
 }
 
 async function triesEach(client: Client, names: readonly string[]): Promise<void> {
   for (const name of names) {
-    const grant = await client.ask(name, "try", (lock) => lock.tryAcquire());
+    const grant = await client.ask(name, undefined, "try", (share) => share.tryAcquire());
     await grant?.release();
   }
 }

@@ -33,6 +33,11 @@ export function exclusiveUntilMs(history: History): number {
   return isHidden ? 0 : firstDisasterMs(history);
 }
 
+/** How much of a name may be held at a time. */
+export function capacityOf(history: History, name: string): number {
+  return history.plan.uses.get(name)?.capacity ?? 1;
+}
+
 /** A roster before and after one commit. */
 export interface RosterStep {
   readonly atMs: number;

@@ -1,7 +1,7 @@
-import { type Checker, exclusiveUntilMs } from "./checker.ts";
+import { type Checker, capacityOf, exclusiveUntilMs } from "./checker.ts";
 
 /**
- * Nobody acts under a grant once somebody acted under a later one. A holder that is stopped does not act; when it goes
+ * Of what only one may hold: nobody acts under a grant once somebody acted under a later one. A holder that is stopped does not act; when it goes
  * on, its first question tells it of the loss.
  */
 export const holdersActInTurn: Checker = {
@@ -12,7 +12,7 @@ export const holdersActInTurn: Checker = {
     const last = new Map<string, { readonly fence: number; readonly by: string }>();
     for (const event of history.events) {
       if (event.atMs >= untilMs) break;
-      if (event.what !== "acted") continue;
+      if (event.what !== "acted" || capacityOf(history, event.name) > 1) continue;
       const newest = last.get(event.name);
       if (newest !== undefined && event.fence < newest.fence) {
         violations.push(
@@ -25,16 +25,24 @@ export const holdersActInTurn: Checker = {
   },
 };
 
+interface Section {
+  readonly call: number;
+  readonly name: string;
+  readonly by: string;
+  readonly fence: number;
+  readonly weight: number;
+}
+
 /**
- * Nobody is granted what a process that runs still believes to hold. One whose machine slept runs again with its first
- * question: no timer can tell it earlier.
+ * No more is granted than there is, counting all that processes which run still believe to hold. One whose machine
+ * slept runs again with its first question: no timer can tell it earlier.
  */
 export const sectionsDoNotOverlap: Checker = {
   name: "critical sections do not overlap",
   check(history) {
     const untilMs = exclusiveUntilMs(history);
     const violations: string[] = [];
-    const open = new Map<number, { readonly name: string; readonly by: string; readonly fence: number }>();
+    const open = new Map<number, Section>();
     const halted = new Set<string>();
     for (const event of history.events) {
       if (event.atMs >= untilMs) break;
@@ -44,15 +52,21 @@ export const sectionsDoNotOverlap: Checker = {
       }
       if (event.what === "acted" || event.what === "lost") halted.delete(event.by);
       if (event.what === "finished") open.delete(event.call);
-      if (event.what !== "granted") continue;
-      for (const [call, other] of open) {
-        if (other.name !== event.name || halted.has(other.by)) continue;
-        violations.push(
-          `${event.name}: granted to ${event.by} (call ${event.call}, fence ${event.fence}) at ${event.atMs}, while ` +
-            `${other.by} held it (call ${call}, fence ${other.fence})`,
-        );
-      }
-      open.set(event.call, event);
+      const known = event.what === "reweighed" ? open.get(event.call) : undefined;
+      if (known !== undefined && event.what === "reweighed")
+        open.set(event.call, { ...known, weight: event.weight });
+      if (event.what === "granted") open.set(event.call, event);
+      if (event.what !== "granted" && known === undefined) continue;
+      const { call, name, by, atMs } = event as typeof event & Section;
+      const others = [...open.values()].filter(
+        (it) => it.name === name && it.call !== call && !halted.has(it.by),
+      );
+      const held = others.reduce((sum, { weight }) => sum + weight, open.get(call)?.weight ?? 0);
+      if (others.length === 0 || held <= capacityOf(history, name)) continue;
+      const told = others.map(
+        (it) => `${it.by} held it (call ${it.call}, fence ${it.fence}, weight ${it.weight})`,
+      );
+      violations.push(`${name}: granted to ${by} (call ${call}) at ${atMs}, while ${told.join(" and ")}`);
     }
     return violations;
   },

@@ -1,3 +1,4 @@
+import type { Holder } from "../../../src/roster/roster.ts";
 import { wallEpochMs } from "../../../src/testing/simulation/simulated-process.ts";
 import { type Checker, disastersOf, firstDisasterMs, idOf, rosterSteps } from "./checker.ts";
 
@@ -11,9 +12,9 @@ export const fencesRise: Checker = {
     for (const { atMs, name, before, after } of rosterSteps(history.events)) {
       const lastDisasterMs = disastersMs.findLast((each) => each <= atMs);
       const isPromised = lastDisasterMs === undefined || history.plan.areWallClocksRight;
-      const known = new Set(before.holders.map(idOf));
+      const known = new Set(before.holders.map(grantOf));
       for (const holder of after.holders) {
-        if (known.has(idOf(holder))) continue;
+        if (known.has(grantOf(holder))) continue;
         const highest = largest.get(name) ?? 0;
         // A write that was sent before the store was wiped or rolled back, and landed after it: resources refuse it.
         const grantedMs = holder.fence / 1_000 - wallEpochMs;
@@ -55,15 +56,15 @@ export const resourceIsSafe: Checker = {
   check(history) {
     const disasterMs = firstDisasterMs(history);
     const violations: string[] = [];
-    const orders = new Map<number, number>();
+    const orders = new Map<string, number>();
     const accepted = new Map<string, { readonly order: number; readonly call: number }>();
     // The order of grants is that of the commits that made them.
     const ordersOfFences = new Map<string, number[]>();
     let admissions = 0;
     for (const { name, before, after } of rosterSteps(history.events)) {
-      const known = new Set(before.holders.map(idOf));
+      const known = new Set(before.holders.map(grantOf));
       for (const holder of after.holders) {
-        if (known.has(idOf(holder))) continue;
+        if (known.has(grantOf(holder))) continue;
         const key = `${name}/${holder.fence}`;
         admissions += 1;
         ordersOfFences.set(key, [...(ordersOfFences.get(key) ?? []), admissions]);
@@ -71,11 +72,16 @@ export const resourceIsSafe: Checker = {
     }
     for (const event of history.events) {
       if (event.what === "granted") {
-        orders.set(event.call, ordersOfFences.get(`${event.name}/${event.fence}`)?.shift() ?? -1);
+        orders.set(
+          `${event.call}#${event.fence}`,
+          ordersOfFences.get(`${event.name}/${event.fence}`)?.shift() ?? -1,
+        );
       }
       if (event.what !== "written" || !event.accepted) continue;
       if (event.atMs >= disasterMs && !history.plan.areWallClocksRight) break;
-      const order = orders.get(event.call) ?? -1;
+      // A grant that was upgraded has another fence, which nobody else has.
+      const upgraded = ordersOfFences.get(`${event.name}/${event.fence}`)?.[0];
+      const order = orders.get(`${event.call}#${event.fence}`) ?? upgraded ?? -1;
       const last = accepted.get(event.name);
       if (last !== undefined && order < last.order) {
         violations.push(
@@ -86,3 +92,8 @@ export const resourceIsSafe: Checker = {
     return violations;
   },
 };
+
+/** A grant of an entrant: who upgrades has another one. */
+function grantOf(holder: Holder): string {
+  return `${idOf(holder)}#${holder.fence}`;
+}

@@ -75,8 +75,12 @@ function lockEntries(history: History): Entries<FencedLockOperation> {
   const released = new Set<number>();
   const lost = new Set<number>();
   const expiries = expiriesOf(history);
+  const isLock = (name: string): boolean => history.plan.uses.get(name)?.kind === "lock";
   for (const [at, event] of history.events.entries()) {
-    if (event.what === "asked") asked.set(event.call, { at, name: event.name, how: event.how });
+    if (event.what === "asked" && isLock(event.name)) {
+      asked.set(event.call, { at, name: event.name, how: event.how === "try" ? "try" : "acquire" });
+    }
+    if ("name" in event && !isLock(event.name)) continue;
     // Whoever closes its coordinator releases with it.
     const isReleasing = event.what === "releasing" || (event.what === "lost" && event.reason === "CLOSED");
     if (isReleasing && !released.has(event.call)) {

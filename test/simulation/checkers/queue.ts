@@ -1,4 +1,4 @@
-import { type Checker, firstDisasterMs, idOf, ownersOf, rosterSteps } from "./checker.ts";
+import { type Checker, capacityOf, firstDisasterMs, idOf, ownersOf, rosterSteps } from "./checker.ts";
 
 /** First come, first served: who is admitted stands at the front, who comes stands at the end, nobody is passed. */
 export const firstComeFirstServed: Checker = {
@@ -28,14 +28,17 @@ export const firstComeFirstServed: Checker = {
   },
 };
 
-/** The callers of one process are served in the order in which they asked. */
+/**
+ * The callers of one process are served in the order in which they asked. Of what several may hold, they are admitted
+ * in that order, in one commit perhaps, and hear of it each for itself.
+ */
 export const callersAreServedInOrder: Checker = {
   name: "callers of one process are served in order",
   check(history) {
     const violations: string[] = [];
     const open = new Map<number, string>();
     for (const event of history.events) {
-      if (event.what === "asked" && event.how === "acquire")
+      if (event.what === "asked" && event.how === "acquire" && capacityOf(history, event.name) === 1)
         open.set(event.call, `${event.by}/${event.name}`);
       if (event.what === "not granted") open.delete(event.call);
       if (event.what !== "granted") continue;

@@ -21,6 +21,32 @@ export const rosterMutants: readonly Mutant[] = [
     "let free = roster.capacity - (roster.waiters.length > 1 ? 0 : heldWeight(roster));",
   ),
   mutant(
+    "an upgrade believes an old read",
+    "roster/growth.ts",
+    "isServed: ({ fence }: Holder) => fence > holder.fence,",
+    "isServed: ({ fence }: Holder) => fence > 0,",
+    "critical sections do not overlap",
+  ),
+  mutant(
+    "one more is admitted than there is room for",
+    roster,
+    "if (waiter.weight > free) break;",
+    "if (waiter.weight > free + 1) break;",
+  ),
+  mutant(
+    "who wants little passes who wants much",
+    roster,
+    "  for (const waiter of grown.waiters) {",
+    "  for (const waiter of [...grown.waiters].sort((left, right) => left.weight - right.weight)) {",
+    "first come, first served",
+  ),
+  mutant(
+    "several locks that nobody waits for any more are kept",
+    "locks/multi-lock.ts",
+    "  if (acquisition.resolve(grant)) return grant;\n  await grant[Symbol.asyncDispose]();",
+    "  if (acquisition.resolve(grant)) return grant;",
+  ),
+  mutant(
     "who tries never finds room",
     roster,
     "weightOf(roster.waiters) + weight <= roster.capacity",

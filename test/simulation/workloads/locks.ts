@@ -1,5 +1,7 @@
-import type { AcquireOptions } from "../../../src/index.ts";
+import { LeaseholdError } from "../../../src/core/errors.ts";
+import type { AcquireOptions, Grant, UpgradeableGrant } from "../../../src/index.ts";
 import type { Client, TrackedGrant } from "../client.ts";
+import { readWriteWeights } from "../plan.ts";
 import type { Workload } from "./workload.ts";
 
 /** A lock is held for nothing, for a while, or for longer than its TTL. */
@@ -8,15 +10,46 @@ async function workAndRelease(client: Client, grant: TrackedGrant | undefined, p
   const { choices, ttlMs } = client;
   const ttls = choices.oneOf(`${place}.work`, [0, 0.05, 0.3, 1, choices.between(`${place}.long`, 0, 2.5)]);
   await grant.work(ttls * ttlMs, place);
+  if (isChangeable(grant.grant)) await changeMode(client, grant, grant.grant, place);
   await grant.release();
   // Idempotent, and nobody else's grant is touched.
   if (choices.likely(`${place}.again`, 0.1)) await grant.release();
 }
 
+function isChangeable(grant: Grant): grant is UpgradeableGrant {
+  return "mode" in grant;
+}
+
+/** A writer may go on as a reader, and a reader that may upgrade become the writer. */
+async function changeMode(
+  client: Client,
+  tracked: TrackedGrant,
+  grant: UpgradeableGrant,
+  place: string,
+): Promise<void> {
+  const { choices, ttlMs } = client;
+  if (tracked.isOver || !choices.likely(`${place}.change`, 0.7)) return;
+  try {
+    if (grant.mode === "upgradeable") {
+      await grant.upgrade({ wait: choices.between(`${place}.patience`, 0.1, 2) * ttlMs });
+      tracked.reweigh(readWriteWeights.write);
+      await tracked.work(0.2 * ttlMs, `${place}.upgraded`);
+    }
+    // From here on others may read beside it, whether or not it hears so.
+    tracked.reweigh(
+      grant.mode === "write" && "upgrade" in grant ? readWriteWeights.upgradeable : readWriteWeights.read,
+    );
+    await grant.downgrade();
+    await tracked.work(0.2 * ttlMs, `${place}.downgraded`);
+  } catch (error) {
+    if (!(error instanceof LeaseholdError)) throw error;
+  }
+}
+
 async function acquireAndWork(client: Client, place: string, options?: AcquireOptions): Promise<void> {
   const name = client.nameAt(place);
   const wait = options?.wait as number | undefined;
-  const grant = await client.ask(name, "acquire", (lock) => lock.acquire(options), wait);
+  const grant = await client.ask(name, place, "acquire", (share) => share.acquire(options), wait);
   await workAndRelease(client, grant, place);
 }
 
@@ -45,7 +78,7 @@ const tries: Workload = {
   name: "tries a lock",
   async run(client, place) {
     const name = client.nameAt(place);
-    const grant = await client.ask(name, "try", (lock) => lock.tryAcquire());
+    const grant = await client.ask(name, place, "try", (share) => share.tryAcquire());
     await workAndRelease(client, grant, place);
   },
 };
@@ -56,7 +89,7 @@ const triesAgain: Workload = {
     const name = client.nameAt(place);
     const pauseMs = client.choices.between(`${place}.pause`, 0.1, 0.5) * client.ttlMs;
     for (let attempt = 0; attempt < 12 && !client.isEnding; attempt += 1) {
-      const grant = await client.ask(name, "try", (lock) => lock.tryAcquire());
+      const grant = await client.ask(name, place, "try", (share) => share.tryAcquire());
       if (grant !== undefined) return workAndRelease(client, grant, place);
       await client.sleep(pauseMs);
     }
@@ -75,6 +108,22 @@ const crowd: Workload = {
   },
 };
 
+const several: Workload = {
+  name: "waits for several locks at once",
+  async run(client, place) {
+    const { choices, coordinator, ttlMs } = client;
+    const names = client.lockNames;
+    if (names.length === 0) return;
+    const wait = Math.ceil(choices.magnitude(`${place}.wait`, 0.01, 3) * ttlMs);
+    const all = coordinator.lockAll(names);
+    const grants = await client.askForAll(names, () => all.acquire({ wait }), wait);
+    await Promise.all(
+      grants.map((grant) => grant.work(choices.between(`${place}.work`, 0, 0.5) * ttlMs, place)),
+    );
+    await Promise.all(grants.map((grant) => grant.release()));
+  },
+};
+
 /** What clients do with locks. */
 export const lockWorkloads: readonly Workload[] = [
   waits,
@@ -84,4 +133,5 @@ export const lockWorkloads: readonly Workload[] = [
   tries,
   triesAgain,
   crowd,
+  several,
 ];
