@@ -1,3 +1,4 @@
+import { administrationCases } from "./conformance/administration-cases.ts";
 import { lockFailureCases } from "./conformance/lock-failure-cases.ts";
 import { lockNameCases } from "./conformance/lock-name-cases.ts";
 import { bindLockCase, type LockConformanceOptions } from "./conformance/lock-support.ts";
@@ -28,6 +29,12 @@ import type { ConformanceCase } from "./conformance/support.ts";
  * ```
  */
 export function lockConformance(options: LockConformanceOptions): readonly ConformanceCase[] {
-  const definitions = [...lockTurnCases, ...lockFailureCases, ...lockNameCases, ...permitCases];
+  const definitions = [
+    ...lockTurnCases,
+    ...lockFailureCases,
+    ...lockNameCases,
+    ...permitCases,
+    ...administrationCases,
+  ];
   return definitions.map((definition) => bindLockCase(definition, options));
 }
