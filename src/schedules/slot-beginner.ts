@@ -125,7 +125,7 @@ export class SlotBeginner {
     if (grant !== null) {
       invariant(granted !== undefined, "who is let in was judged before");
       this.#sightings.see(name, granted);
-      return new SlotRun({ host, name, board, ttlMs }, grant, granted);
+      return new SlotRun({ host, target, board, ttlMs }, grant, granted);
     }
     if (board.known === undefined) return "again";
     return this.#refusal(board.known, wish) ?? (board.known.holders.length > 0 ? "busy" : "again");

@@ -1,13 +1,12 @@
-import type { CancelTimer } from "../core/runtime.ts";
 import type { HeldGrant } from "../roster/grant.ts";
 import type { NoticeBoard } from "../roster/notice-board.ts";
-import type { RosterHost } from "../roster/roster-host.ts";
+import type { RosterHost, RosterName } from "../roster/roster-host.ts";
 import { amendRun, type SlotNote, type SlotState } from "./slot-note.ts";
 
 /** What a run works with. */
 export interface SlotRunContext {
   readonly host: RosterHost;
-  readonly name: string;
+  readonly target: RosterName;
   readonly board: NoticeBoard;
   readonly ttlMs: number;
 }
@@ -44,13 +43,23 @@ export class SlotRun {
     if (!isOpen) this.#openIn(restMs);
   }
 
-  /** So that processes that did not see the run go on when its time is over. Who saw it needs no telling. */
-  #openIn(restMs: number): CancelTimer {
-    return this.#context.host.runtime.schedule(restMs, () => void this.#amend({ closedForMs: 0 }));
+  /**
+   * So that processes that did not see the run go on when its time is over; who saw it needs no telling. Not once the
+   * coordinator is closed: then they wait for as long as they would for a process that died.
+   */
+  #openIn(restMs: number): void {
+    const { host, target } = this.#context;
+    const open = async (): Promise<void> => {
+      // Throws when it is closed.
+      host.queue(target);
+      await this.#amend({ closedForMs: 0 });
+    };
+    host.runtime.schedule(restMs, () => void open().catch(staysAsItIs));
   }
 
   async #amend(changes: Partial<SlotNote>): Promise<void> {
-    const { board, name, ttlMs } = this.#context;
+    const { board, target, ttlMs } = this.#context;
+    const { name } = target;
     const { run } = this.note;
     const failing = `the end of a run of ${JSON.stringify(name)} was not written down`;
     const apply = (roster: Parameters<typeof amendRun>[0]) => amendRun(roster, name, run, changes);
