@@ -1,10 +1,13 @@
 import { administrationCases } from "./conformance/administration-cases.ts";
+import { barrierCases } from "./conformance/barrier-cases.ts";
 import { lockFailureCases } from "./conformance/lock-failure-cases.ts";
 import { lockNameCases } from "./conformance/lock-name-cases.ts";
 import { bindLockCase, type LockConformanceOptions } from "./conformance/lock-support.ts";
 import { lockTurnCases } from "./conformance/lock-turn-cases.ts";
 import { permitCases } from "./conformance/permit-cases.ts";
+import { scheduleCases } from "./conformance/schedule-cases.ts";
 import type { ConformanceCase } from "./conformance/support.ts";
+import { webLockCases } from "./conformance/web-lock-cases.ts";
 
 /**
  * The suite that locks pass over every backend: three clients of one store, in real time, with short leases. It
@@ -35,6 +38,9 @@ export function lockConformance(options: LockConformanceOptions): readonly Confo
     ...lockNameCases,
     ...permitCases,
     ...administrationCases,
+    ...barrierCases,
+    ...scheduleCases,
+    ...webLockCases,
   ];
   return definitions.map((definition) => bindLockCase(definition, options));
 }
