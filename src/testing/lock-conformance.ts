@@ -7,7 +7,6 @@ import { lockTurnCases } from "./conformance/lock-turn-cases.ts";
 import { permitCases } from "./conformance/permit-cases.ts";
 import { scheduleCases } from "./conformance/schedule-cases.ts";
 import type { ConformanceCase } from "./conformance/support.ts";
-import { webLockCases } from "./conformance/web-lock-cases.ts";
 
 /**
  * The suite that locks pass over every backend: three clients of one store, in real time, with short leases. It
@@ -40,7 +39,6 @@ export function lockConformance(options: LockConformanceOptions): readonly Confo
     ...administrationCases,
     ...barrierCases,
     ...scheduleCases,
-    ...webLockCases,
   ];
   return definitions.map((definition) => bindLockCase(definition, options));
 }
