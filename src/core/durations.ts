@@ -24,6 +24,8 @@ export interface DurationRange {
   readonly infinite?: boolean;
 }
 
+/** Shown to who wrote something else, as far as they are within the range. */
+const exampleTexts = ["10ms", "500ms", "5s", "2m", "1h", "7d"];
 const hundredYearsMs = 100 * 365 * 86_400_000;
 
 /**
@@ -36,12 +38,18 @@ export function parseDuration(option: string, value: Duration, range: DurationRa
   const { minMs = 0, maxMs = hundredYearsMs, infinite = false } = range;
   if (infinite && milliseconds === Number.POSITIVE_INFINITY) return milliseconds;
   if (milliseconds === undefined || !(milliseconds >= minMs && milliseconds <= maxMs)) {
+    const examples = exampleTexts.filter((text) => isWithin(text, minMs, maxMs)).map((text) => `"${text}"`);
     throw new InvalidArgumentError(
       `${option} must be a duration from ${minMs} ms to ${maxMs} ms${infinite ? " or Infinity" : ""}, as a number of ` +
-        `milliseconds or text such as "500ms", "5s", "2m", "1h", "7d"; got ${describe(value)}`,
+        `milliseconds or text such as ${examples.join(", ")}; got ${describe(value)}`,
     );
   }
   return milliseconds;
+}
+
+function isWithin(text: string, minMs: number, maxMs: number): boolean {
+  const milliseconds = toMilliseconds(text) ?? Number.NaN;
+  return milliseconds >= minMs && milliseconds <= maxMs;
 }
 
 function toMilliseconds(value: unknown): number | undefined {

@@ -80,6 +80,11 @@ test("a range is inclusive, and Infinity is accepted where it is allowed, as a n
   expect(parseDuration("ttl", Number.POSITIVE_INFINITY, range)).toBe(Number.POSITIVE_INFINITY);
 });
 
+test("the message recommends only what would be accepted", () => {
+  const ttl = { minMs: 100, maxMs: 86_400_000 };
+  expect(() => parseDuration("ttl", "7d", ttl)).toThrow(/text such as "500ms", "5s", "2m", "1h"; got "7d"/);
+});
+
 test("every non-negative number of any unit is that many milliseconds, and nothing else ever comes out", () => {
   const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
   const unit = fc.constantFrom(...(Object.keys(units) as (keyof typeof units)[]));
