@@ -3,12 +3,13 @@ import { type Administration, createAdministration } from "./administration/admi
 import { type Barrier, createBarrier } from "./barriers/barrier.ts";
 import { createLatch, type Latch } from "./barriers/latch.ts";
 import type { Backend, Unsubscribe } from "./core/backend.ts";
-import type { Duration } from "./core/durations.ts";
+import { type Duration, describe } from "./core/durations.ts";
 import { ClosedError, InvalidArgumentError } from "./core/errors.ts";
 import { type CoordinatorEvent, type CoordinatorEvents, Events, type HoldWrapper } from "./core/events.ts";
 import { checkName, recordKey } from "./core/names.ts";
 import { checkOptions } from "./core/options.ts";
 import { type Runtime, startSleep, systemRuntime } from "./core/runtime.ts";
+import { createElection, type Election, type ElectionOptions } from "./elections/election.ts";
 import { createLock, type Lock, type LockOptions } from "./locks/lock.ts";
 import { createMultiLock, type MultiLock } from "./locks/multi-lock.ts";
 import { createReadWriteLock, type ReadWriteLock } from "./locks/read-write-lock.ts";
@@ -54,17 +55,9 @@ export interface Coordinator extends Administration, AsyncDisposable {
    * @throws InvalidArgumentError for an illegal name or TTL.
    */
   lock(name: string, options?: LockOptions): Lock;
-  /**
-   * The semaphore of this name. Costs nothing; asks nobody.
-   *
-   * @throws InvalidArgumentError for an illegal name, number of permits or TTL.
-   */
+  /** The semaphore of this name. @throws InvalidArgumentError for an illegal name, number of permits or TTL. */
   semaphore(name: string, options?: SemaphoreOptions): Semaphore;
-  /**
-   * The read-write lock of this name. Costs nothing; asks nobody.
-   *
-   * @throws InvalidArgumentError for an illegal name or TTL.
-   */
+  /** The read-write lock of this name. @throws InvalidArgumentError for an illegal name or TTL. */
   readWriteLock(name: string, options?: LockOptions): ReadWriteLock;
   /**
    * Several locks, which are had together or not at all. A name that stands there twice is taken once.
@@ -97,6 +90,8 @@ export interface Coordinator extends Administration, AsyncDisposable {
    * @throws InvalidArgumentError for an illegal name or options out of range.
    */
   schedule(name: string, options?: ScheduleOptions): Schedule;
+  /** The election of this name. Costs nothing; asks nobody. @throws InvalidArgumentError for an illegal name or TTL. */
+  election(name: string, options?: ElectionOptions): Election;
   /**
    * The latch of this name, which opens when it was counted down `count` times: 1 to 1,000. Costs nothing; asks nobody.
    *
@@ -113,9 +108,9 @@ export interface Coordinator extends Administration, AsyncDisposable {
   setup(): Promise<void>;
   /**
    * Ends it. Waiters get a `ClosedError`; the signals of what is held abort with one; work in `hold` is waited for,
-   * at most one TTL, and everything else is released at once. Then the session's record is deleted, and a
-   * connection that `connect` opened is closed; a backend that was handed in stays open. Work that does not end keeps its lock until the lease expires: it is never released under
-   * it. Idempotent.
+   * at most one TTL, and everything else is released at once. Then the session's record is deleted, and a connection
+   * that `connect` opened is closed; a backend that was handed in stays open. Work that does not end keeps its lock
+   * until the lease expires: it is never released under it. Idempotent.
    */
   close(): Promise<void>;
 }
@@ -134,6 +129,12 @@ export interface Coordinator extends Administration, AsyncDisposable {
  */
 export function createCoordinator(backend: Backend, options: CoordinatorOptions = {}): Coordinator {
   checkOptions("createCoordinator", options, coordinatorOptions);
+  if (typeof (backend as Partial<Backend> | undefined)?.commit !== "function") {
+    throw new InvalidArgumentError(
+      `createCoordinator needs a backend, such as memoryBackend() or natsBackend({ connection, bucket }); got ${describe(backend)}. ` +
+        "For a URL there is connect(url)",
+    );
+  }
   return new OpenCoordinator(backend, options, async () => undefined);
 }
 
@@ -170,11 +171,8 @@ class OpenCoordinator implements Coordinator {
         `driftTolerance must be a number from 0 to 1; got ${String(driftTolerance)}`,
       );
     }
-    const client = {
-      host: hostname(),
-      pid: process.pid,
-      ...(clientName !== undefined && { name: clientName }),
-    };
+    const name = clientName === undefined ? {} : { name: clientName };
+    const client = { host: hostname(), pid: process.pid, ...name };
     const events = this.#events;
     this.#backend = backend;
     this.#closeBackend = closeBackend;
@@ -227,6 +225,10 @@ class OpenCoordinator implements Coordinator {
 
   schedule(name: string, options?: ScheduleOptions): Schedule {
     return createSchedule(this.#host, name, options);
+  }
+
+  election(name: string, options?: ElectionOptions): Election {
+    return createElection(this.#host, name, options, (session) => this.#sessions.owns(session));
   }
 
   latch(name: string, count: number): Latch {

@@ -3,7 +3,7 @@ import { AbortedError, AcquireTimeoutError, type LeaseholdError } from "../core/
 import type { Json } from "../core/json.ts";
 import type { CancelTimer, Runtime } from "../core/runtime.ts";
 import type { HeldGrant } from "./grant.ts";
-import type { Holder } from "./roster.ts";
+import type { Entrant, Holder, Roster } from "./roster.ts";
 
 /** What one caller asks for. */
 export interface AcquireRequest {
@@ -27,6 +27,11 @@ export interface AcquireRequest {
    * grant is there, none of them holds it any more, and they are to be told.
    */
   readonly seize?: (holders: readonly Holder[]) => void;
+  /**
+   * How it comes in, where that is not at the end of the queue. Answers the same roster where it cannot come in now. Not
+   * for tries.
+   */
+  readonly enter?: (roster: Roster, entrant: Entrant) => Roster;
 }
 
 /**

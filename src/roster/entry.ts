@@ -31,7 +31,7 @@ export interface JoinOptions {
 /** What an entry takes from the request that it is for. */
 export type EntryRequest = Pick<
   AcquireRequest,
-  "weight" | "capacity" | "metadata" | "identity" | "claim" | "seize"
+  "weight" | "capacity" | "metadata" | "identity" | "claim" | "seize" | "enter"
 >;
 
 /**
@@ -137,11 +137,13 @@ export class Entry implements RosterChange {
 
   #mayJoin(roster: Roster): boolean {
     if (this.#request.seize !== undefined) return true;
+    if (this.#request.enter !== undefined) return this.#request.enter(roster, this.entrant) !== roster;
     if (this.#request.claim?.(roster.note) === null) return false;
     return this.#options.onlyIfRoom === true ? hasRoom(roster, this.entrant.weight) : !isFull(roster);
   }
 
   #entered(roster: Roster): Roster {
+    if (this.#request.enter !== undefined) return this.#request.enter(roster, this.entrant);
     if (this.#request.seize === undefined) return join(this.#claimed(roster), this.entrant);
     const seized = seize(roster, this.entrant);
     if (seized !== roster) this.#request.seize(roster.holders);
