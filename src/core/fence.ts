@@ -13,10 +13,18 @@ export interface Fenced {
 /**
  * The fence of a grant.
  *
- * @throws InvalidArgumentError for anything that carries none.
+ * @throws InvalidArgumentError for anything that carries none, or one for each of several names: they rise apart from
+ * each other, and a resource that has seen the largest would refuse the next holder of another name.
  */
 export function fenceOf(what: string, fenced: Fenced): number {
-  const fence: unknown = (fenced as Fenced | undefined)?.fence;
+  const { fence, fences } = (fenced ?? {}) as { readonly fence?: unknown; readonly fences?: unknown };
+  if (fences instanceof Map && fences.size > 1) {
+    throw new InvalidArgumentError(
+      `${what} needs one fence, and this grant has one for each of ${fences.size} names: give ` +
+        "{ fence: grant.fences.get(name) } with the name that guards this resource, or { fence: grant.fence } where " +
+        "nobody ever takes one of them alone",
+    );
+  }
   if (Number.isSafeInteger(fence) && (fence as number) > 0) return fence as number;
   throw new InvalidArgumentError(
     `${what} needs a grant, or { fence } with a safe integer above 0 that came from one; got ` +

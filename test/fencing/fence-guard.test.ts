@@ -1,7 +1,12 @@
 // Goal: a guard within one process refuses smaller fences than it has seen, and nothing else.
 import { expect, test } from "vitest";
 import { memoryBackend } from "../../src/backends/memory/index.ts";
-import { createCoordinator, createFenceGuard, FenceRejectedError } from "../../src/index.ts";
+import {
+  createCoordinator,
+  createFenceGuard,
+  FenceRejectedError,
+  InvalidArgumentError,
+} from "../../src/index.ts";
 
 test("a holder writes often, and not any more once its successor has shown itself", async () => {
   const written: string[] = [];
@@ -44,4 +49,18 @@ test("what carries no fence is refused", () => {
     expect(() => guard.claim(grant as never)).toThrow("a fence guard needs a grant");
   }
   expect(guard.seenFence).toBe(0);
+});
+
+test("a grant of several names is asked which of its fences is meant", async () => {
+  await using coordinator = createCoordinator(memoryBackend());
+  const guard = createFenceGuard();
+  await using both = await coordinator.lockAll(["a", "b"]).acquire();
+  expect(() => guard.claim(both)).toThrow(InvalidArgumentError);
+  expect(() => guard.claim(both)).toThrow("this grant has one for each of 2 names");
+  guard.claim({ fence: both.fences.get("b") ?? 0 });
+  expect(guard.seenFence).toBe(both.fences.get("b"));
+  await using one = await coordinator.lockAll(["c"]).acquire();
+  const other = createFenceGuard();
+  other.claim(one);
+  expect(other.seenFence).toBe(one.fence);
 });

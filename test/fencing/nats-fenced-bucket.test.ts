@@ -91,6 +91,23 @@ describe.each(cases)("over $client, on $line,", ({ connect, line }) => {
     expect(await textOf(reports, "b")).toBe("y");
   });
 
+  test("a write is one read and one write, and a claim that stands is one read", async () => {
+    const requests = async (call: Promise<unknown>): Promise<readonly string[]> => {
+      const before = proxy.seen.length;
+      await call;
+      return proxy.seen.slice(before);
+    };
+    const read = `$JS.API.STREAM.MSG.GET.KV_${name}`;
+    expect(await requests(faulty.claim(early, "q"))).toEqual([read, subject("q")]);
+    expect(await requests(faulty.claim(early, "q"))).toEqual([read]);
+    expect(await requests(faulty.put(early, "q", "x"))).toEqual([read, subject("q")]);
+    expect(await requests(faulty.update(early, "q", () => "y"))).toEqual([read, subject("q")]);
+    expect(await requests(faulty.get("q"))).toEqual([read]);
+    await reports.claim(late, "q");
+    const refused = faulty.put(early, "q", "late").catch((error: unknown) => error);
+    expect(await requests(refused)).toEqual([read]);
+  });
+
   test("a claim that stands, and a deletion that stands, are not written again", async () => {
     await reports.put(early, "c", "x");
     const { revision } = (await reports.get("c")) ?? {};
