@@ -84,25 +84,13 @@ export interface Coordinator extends Administration, AsyncDisposable {
    * the work that it is given, once, and answer what that answers.
    */
   wrapHold(wrapper: HoldWrapper): Unsubscribe;
-  /**
-   * The schedule of this name, each slot of which runs once in the whole fleet. Costs nothing; asks nobody.
-   *
-   * @throws InvalidArgumentError for an illegal name or options out of range.
-   */
+  /** The schedule of this name, each slot of which runs once in the whole fleet. @throws InvalidArgumentError */
   schedule(name: string, options?: ScheduleOptions): Schedule;
   /** The election of this name. Costs nothing; asks nobody. @throws InvalidArgumentError for an illegal name or TTL. */
   election(name: string, options?: ElectionOptions): Election;
-  /**
-   * The latch of this name, which opens when it was counted down `count` times: 1 to 1,000. Costs nothing; asks nobody.
-   *
-   * @throws InvalidArgumentError for an illegal name or count.
-   */
+  /** The latch of this name, which opens after `count` counts: 1 to 1,000. @throws InvalidArgumentError */
   latch(name: string, count: number): Latch;
-  /**
-   * The barrier of this name, which lets `parties` begin and end together: 1 to 100. Costs nothing; asks nobody.
-   *
-   * @throws InvalidArgumentError for an illegal name or number of parties.
-   */
+  /** The barrier of this name, at which `parties` begin and end together: 1 to 100. @throws InvalidArgumentError */
   barrier(name: string, parties: number): Barrier;
   /** Creates the bucket, table or file if it is missing, and validates it. `connect` has done it already. */
   setup(): Promise<void>;
