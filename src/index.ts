@@ -50,6 +50,10 @@ export type { CoordinatorEvent, CoordinatorEvents, EventSubject, HoldWrapper } f
 export type { Fenced } from "./core/fence.ts";
 export type { Json } from "./core/json.ts";
 export type { CancelTimer, Runtime, TimerOptions } from "./core/runtime.ts";
+export type { CampaignOptions, LeadOptions } from "./elections/campaign-options.ts";
+export type { Election, ElectionOptions, ObserveOptions } from "./elections/election.ts";
+export type { Leader } from "./elections/leader.ts";
+export type { Leadership, Resignation, ResignOptions } from "./elections/leadership.ts";
 export { createFenceGuard, type FenceGuard } from "./fencing/fence-guard.ts";
 export {
   type FencedUpdate,
