@@ -22,6 +22,7 @@ import type { ScheduleOptions } from "./schedules/schedule-options.ts";
 import { SessionObserver } from "./sessions/session-observer.ts";
 import { SessionPool } from "./sessions/session-pool.ts";
 import { parseTtl } from "./sessions/ttl.ts";
+import { createLockManager, type LockManager } from "./web-locks/lock-manager.ts";
 
 /** Options of {@link createCoordinator}. */
 export interface CoordinatorOptions {
@@ -65,6 +66,8 @@ export interface Coordinator extends Administration, AsyncDisposable {
    * @throws InvalidArgumentError for no names, more than 100, illegal ones, or an illegal TTL.
    */
   lockAll(names: readonly string[], options?: LockOptions): MultiLock;
+  /** The locks of the Web Locks standard: what runs with `navigator.locks` runs with this, across machines. */
+  readonly lockManager: LockManager;
   /**
    * Calls `listener` for every event of this name from now on. Nothing is measured while nobody listens, here or on
    * the `node:diagnostics_channel` of the same name with `leasehold:` before it.
@@ -135,6 +138,7 @@ export function createOwningCoordinator(backend: Backend, options: CoordinatorOp
 export const coordinatorOptions = ["ttl", "namespace", "clientName", "driftTolerance", "runtime"];
 
 class OpenCoordinator implements Coordinator {
+  readonly lockManager: LockManager;
   readonly inspect: Administration["inspect"];
   readonly list: Administration["list"];
   readonly forceRelease: Administration["forceRelease"];
@@ -185,6 +189,7 @@ class OpenCoordinator implements Coordinator {
       requestRevoke: ({ name, kind }, how) => this.requestRevoke(name, { ...how, kind }),
       whileHolding: (grants, work) => this.#whileHolding(grants, work),
     };
+    this.lockManager = createLockManager(this.#host);
   }
 
   lock(name: string, options?: LockOptions): Lock {

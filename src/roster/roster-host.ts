@@ -14,7 +14,8 @@ export type RosterKind =
   | "group"
   | "schedule"
   | "barrier"
-  | "latch";
+  | "latch"
+  | "web-lock";
 
 /** Names one roster, and says how it is used. */
 export interface RosterName {

@@ -7,6 +7,7 @@ import { lockTurnCases } from "./conformance/lock-turn-cases.ts";
 import { permitCases } from "./conformance/permit-cases.ts";
 import { scheduleCases } from "./conformance/schedule-cases.ts";
 import type { ConformanceCase } from "./conformance/support.ts";
+import { webLockCases } from "./conformance/web-lock-cases.ts";
 
 /**
  * The suite that locks pass over every backend: three clients of one store, in real time, with short leases. It
@@ -17,7 +18,7 @@ import type { ConformanceCase } from "./conformance/support.ts";
  *
  * @example
  * ```ts
- * import { test } from "node:test";
+ * import { describe, test } from "node:test";
  * import { memoryBackend } from "leasehold/memory";
  * import { lockConformance } from "leasehold/testing";
  *
@@ -27,7 +28,9 @@ import type { ConformanceCase } from "./conformance/support.ts";
  *     return { backends: [backend, backend, backend], destroy: () => backend.close() };
  *   },
  * });
- * for (const { title, run } of cases) test(title, run);
+ * describe("locks", { concurrency: true }, () => {
+ *   for (const { title, run } of cases) test(title, run);
+ * });
  * ```
  */
 export function lockConformance(options: LockConformanceOptions): readonly ConformanceCase[] {
@@ -39,6 +42,7 @@ export function lockConformance(options: LockConformanceOptions): readonly Confo
     ...administrationCases,
     ...barrierCases,
     ...scheduleCases,
+    ...webLockCases,
   ];
   return definitions.map((definition) => bindLockCase(definition, options));
 }

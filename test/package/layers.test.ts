@@ -15,6 +15,7 @@ const primitives = [
   "limiters",
   "kv",
   "transactions",
+  "web-locks",
 ] as const;
 const below = ["core", "sessions", "roster"] as const;
 

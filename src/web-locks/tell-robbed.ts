@@ -1,0 +1,66 @@
+import { sleep } from "../core/runtime.ts";
+import type { HeldGrant } from "../roster/grant.ts";
+import type { Holder } from "../roster/roster.ts";
+import { isTransient } from "../roster/roster-change.ts";
+import type { RosterHost } from "../roster/roster-host.ts";
+import { postRequest } from "../sessions/post-request.ts";
+import type { SessionRequest } from "../sessions/session-request.ts";
+
+/** Those from whom a request took its lock. */
+export interface Robbed {
+  /** By fence. */
+  readonly holders: Map<number, Holder>;
+  /** What this process holds of that name now. */
+  grants: Iterable<HeldGrant>;
+}
+
+/** How long a message is tried to be left, while the store fails or a session has too many of them. */
+const patienceTtls = 2;
+const attemptsPerTtl = 4;
+
+/**
+ * Tells those whose lock was stolen: who is of this process before this function returns, the others by a message that
+ * they read within a third of their TTL. Never rejects: who cannot be told learns of it when it releases.
+ */
+export async function tellRobbed(
+  host: RosterHost,
+  { holders, grants }: Robbed,
+  clientId: string,
+): Promise<void> {
+  const by = `the lock manager with the client id ${clientId}`;
+  const toTell = [...holders.values()].map((holder): [Holder, SessionRequest] => {
+    const { runtime } = host;
+    const words = { by, reason: "it was stolen, by a request with steal: true" };
+    const stamp = { id: runtime.id(), ticket: holder.ticket, atMs: runtime.wallMs() };
+    return [holder, { kind: "released", ...words, ...stamp }];
+  });
+  const own = new Map([...grants].map((grant) => [idOf(grant.holder), grant]));
+  const others = toTell.filter(([holder, request]) => own.get(idOf(holder))?.onRequest(request) !== true);
+  const bySession = Map.groupBy(others, ([holder]) => holder.session);
+  await Promise.all([...bySession.values()].map((messages) => post(host, messages)));
+}
+
+/** Those of one session one after the other: they write the same record. */
+async function post(
+  host: RosterHost,
+  messages: readonly (readonly [Holder, SessionRequest])[],
+): Promise<void> {
+  for (const [{ session, ttlMs }, request] of messages) {
+    const pauseMs = ttlMs / attemptsPerTtl;
+    for (let attempt = 0; attempt < patienceTtls * attemptsPerTtl; attempt += 1) {
+      try {
+        const outcome = await postRequest(host, session, request);
+        if (outcome === "gone") return;
+        if (outcome === "posted") break;
+      } catch (error) {
+        // The store refuses for good, or was closed: no later attempt would fare better.
+        if (!isTransient(error)) return;
+      }
+      await sleep(host.runtime, pauseMs, { holdsProcessOpen: true });
+    }
+  }
+}
+
+function idOf({ session, ticket }: Holder): string {
+  return `${session} ${ticket}`;
+}
