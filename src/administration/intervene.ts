@@ -44,8 +44,9 @@ export async function forceRelease(
 ): Promise<boolean> {
   const checked = checkIntervention("forceRelease", options);
   const { reason } = checked;
-  const seen = await queue.look();
-  if (seen === null) return false;
+  const seen = await queue.board.read();
+  // Nobody ever held it, and there may be no record of it: it gets none.
+  if (seen.fence === 0) return false;
   const told = holdersOf(seen, checked.fence);
   await tell(context, told, { kind: "released", reason });
   const { untold, wasHeld } = await take(context, queue, told, checked);
@@ -63,11 +64,8 @@ export async function requestRevoke(
   options: InterventionOptions,
 ): Promise<boolean> {
   const { reason, fence } = checkIntervention("requestRevoke", options);
-  const seen = await queue.look();
-  const outcomes = await tell(context, seen === null ? [] : holdersOf(seen, fence), {
-    kind: "revoke",
-    reason,
-  });
+  const told = holdersOf(await queue.board.read(), fence);
+  const outcomes = await tell(context, told, { kind: "revoke", reason });
   if (outcomes.includes("full")) {
     throw new UnavailableError(
       "a holder has too many messages that it did not read yet: try again in a while",

@@ -1,5 +1,6 @@
 import type { Acquisition } from "./acquisition.ts";
 import type { Contender } from "./contention.ts";
+import type { SparseMap } from "./sparse.ts";
 
 /**
  * Resolves when whoever of this process asked before has its answer, or stands in the roster's line or behind one who
@@ -7,7 +8,7 @@ import type { Contender } from "./contention.ts";
  */
 export async function decided(
   waiting: Iterable<Acquisition>,
-  contending: ReadonlyMap<Contender, Promise<unknown>>,
+  contending: SparseMap<Contender, Promise<unknown>>,
 ): Promise<void> {
   const earlier = [...waiting, ...[...contending.keys()].map(({ acquisition }) => acquisition)];
   while (earlier.some(({ isOpen }) => isOpen)) {

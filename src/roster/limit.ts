@@ -1,6 +1,8 @@
 import { LimitExceededError, LimitMismatchError } from "../core/errors.ts";
 import type { Roster } from "./roster.ts";
 
+const none: readonly number[] = [];
+
 /**
  * What one client knows about the limit of one roster. The limit in the record counts. Who comes first sets it; who
  * comes with another one is refused, for two limits at a time would be none. Once a limit was right, its holder
@@ -8,7 +10,8 @@ import type { Roster } from "./roster.ts";
  */
 export class Limit {
   readonly #name: string;
-  readonly #agreed = new Set<number>();
+  /** One, mostly, or none. */
+  #agreed: readonly number[] = none;
 
   constructor(name: string) {
     this.#name = name;
@@ -16,7 +19,8 @@ export class Limit {
 
   /** Whoever expected this capacity follows what it is now. */
   follow(expected: number | undefined): void {
-    if (expected !== undefined) this.#agreed.add(expected);
+    if (expected !== undefined && !this.#agreed.includes(expected))
+      this.#agreed = [...this.#agreed, expected];
   }
 
   /**
@@ -44,8 +48,8 @@ export class Limit {
       );
     }
     if (roster.capacity === 0) return { ...roster, capacity: expected };
-    if (roster.capacity === expected) this.#agreed.add(expected);
-    else if (!this.#agreed.has(expected)) {
+    if (roster.capacity === expected) this.follow(expected);
+    else if (!this.#agreed.includes(expected)) {
       throw new LimitMismatchError(
         `${JSON.stringify(this.#name)} has a limit of ${roster.capacity}, and was opened with ${expected}. Open it with ` +
           `${roster.capacity}, or change it for everybody with resize(${expected})`,

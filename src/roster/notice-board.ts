@@ -4,6 +4,7 @@ import type { Roster } from "./roster.ts";
 import type { RosterChange } from "./roster-change.ts";
 import type { RosterView } from "./roster-view.ts";
 import { type Expected, RosterWait, type RosterWaitContext } from "./roster-wait.ts";
+import { SparseMap, SparseSet } from "./sparse.ts";
 
 /**
  * What one client does with a roster beside standing in it: reads it, changes what the primitive remembers there, and
@@ -12,8 +13,8 @@ import { type Expected, RosterWait, type RosterWaitContext } from "./roster-wait
 export class NoticeBoard {
   readonly #context: RosterWaitContext;
   readonly #onQuiet: () => void;
-  readonly #changes = new Set<PendingAnswer<Roster>>();
-  readonly #waits = new Map<RosterWait<unknown>, Promise<void>>();
+  readonly #changes = new SparseSet<PendingAnswer<Roster>>();
+  readonly #waits = new SparseMap<RosterWait<unknown>, Promise<void>>();
 
   /** `onQuiet` is called when somebody waits no more. */
   constructor(context: RosterWaitContext, onQuiet: () => void) {

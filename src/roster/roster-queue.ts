@@ -17,6 +17,7 @@ import { NoticeBoard } from "./notice-board.ts";
 import { type Holder, hasRoom, type Roster, resize } from "./roster.ts";
 import { RosterDriver, type RosterListener, type RosterTarget } from "./roster-driver.ts";
 import type { RosterView } from "./roster-view.ts";
+import { SparseMap, SparseSet } from "./sparse.ts";
 import { Telemetry } from "./telemetry.ts";
 
 /** What all queues of one coordinator share, and the record that this one is about. */
@@ -37,15 +38,15 @@ export interface QueueContext extends LookoutContext, RosterTarget {
  * one at a time, and more only where there is room for all of them. First come, first served.
  */
 export class RosterQueue implements RosterListener, GrantKeeper {
-  readonly board: NoticeBoard;
+  #board: NoticeBoard | undefined;
   readonly #context: ContentionContext & QueueContext;
   readonly #driver: RosterDriver;
   readonly #telemetry: Telemetry;
-  readonly #held = new Set<HeldGrant>();
+  readonly #held = new SparseSet<HeldGrant>();
   /** Only those who still want it, in order of arrival. */
-  readonly #waiting = new Set<Acquisition>();
-  readonly #contending = new Map<Contender, Promise<unknown>>();
-  readonly #growing = new Set<Growth>();
+  readonly #waiting = new SparseSet<Acquisition>();
+  readonly #contending = new SparseMap<Contender, Promise<unknown>>();
+  readonly #growing = new SparseSet<Growth>();
 
   constructor(context: QueueContext) {
     this.#driver = new RosterDriver(context, this);
@@ -56,7 +57,12 @@ export class RosterQueue implements RosterListener, GrantKeeper {
       limit: new Limit(context.name),
       deliver: (acquisition, session, holder) => this.#deliver(acquisition, session, holder),
     };
-    this.board = new NoticeBoard(this.#context, () => this.#endWatch());
+  }
+
+  /** What is done with the roster beside standing in it. Made for those who need it: there may be ten thousand queues. */
+  get board(): NoticeBoard {
+    this.#board ??= new NoticeBoard(this.#context, () => this.#endWatch());
+    return this.#board;
   }
 
   /** Whether nothing is held, waited for or in flight: all that is lost by forgetting it is a known version. */
@@ -136,12 +142,6 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     return entry;
   }
 
-  /** The roster as the store shows it now; `null`: nobody ever asked for it. */
-  async look(): Promise<Roster | null> {
-    const { view } = await this.#driver.read();
-    return view.version === null ? null : view.roster;
-  }
-
   /** Changes the roster for what this client holds or looks after. Answers what it led to. */
   async change(apply: (roster: Roster) => Roster): Promise<Roster> {
     const view = await this.#driver.submit({ apply, isWanted: (failure) => failure === undefined });
@@ -156,7 +156,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
 
   /** Resolves when nothing is in flight any more. Only after everybody who waits was answered. */
   async settled(): Promise<void> {
-    await Promise.all([...this.#contending.values(), this.board.settled()]);
+    await Promise.all([...this.#contending.values(), this.#board?.settled()]);
     await this.#driver.settled();
   }
 
@@ -164,11 +164,11 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   rejectWaiting(error: unknown): void {
     for (const acquisition of this.#waiting) acquisition.reject(error);
     for (const { acquisition } of [...this.#contending.keys(), ...this.#growing]) acquisition.reject(error);
-    this.board.rejectWaiting(error);
+    this.#board?.rejectWaiting(error);
   }
 
   get #isInUse(): boolean {
-    return this.#held.size + this.#contending.size + this.#growing.size + this.board.size > 0;
+    return this.#held.size + this.#contending.size + this.#growing.size + (this.#board?.size ?? 0) > 0;
   }
 
   /** Who holds all of it need not queue for it: it joins again in the write that releases. */
@@ -273,12 +273,12 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     }
     const [first] = after.waiters;
     if (first !== undefined && first.session !== before.waiters[0]?.session) this.#wake(first.session);
-    this.board.onChange(this.#driver.known);
+    this.#board?.onChange(this.#driver.known);
   }
 
   onChange(view: RosterView | undefined): void {
     for (const each of [...this.#contending.keys(), ...this.#growing]) each.onChange(view);
-    this.board.onChange(view);
+    this.#board?.onChange(view);
   }
 
   #wake(session: string): void {

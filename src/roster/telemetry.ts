@@ -12,11 +12,12 @@ export interface TelemetryContext {
   readonly name: string;
 }
 
+/** Only of grants in whose end somebody was interested when they began. One for all: there may be ten thousand queues. */
+const grantsBeganAtMs = new WeakMap<HeldGrant, number>();
+
 /** Tells of what happens to the grants of one roster. */
 export class Telemetry {
   readonly #context: TelemetryContext;
-  /** Only of grants in whose end somebody was interested when they began. */
-  readonly #beganAtMs = new WeakMap<HeldGrant, number>();
 
   constructor(context: TelemetryContext) {
     this.#context = context;
@@ -38,7 +39,7 @@ export class Telemetry {
   acquired(acquisition: Acquisition, grant: HeldGrant): void {
     const { events, kind, name, runtime } = this.#context;
     if (events.listens("released") || events.listens("lost")) {
-      this.#beganAtMs.set(grant, runtime.monotonicMs());
+      grantsBeganAtMs.set(grant, runtime.monotonicMs());
     }
     const { fence } = grant;
     events.emit("acquired", () => ({
@@ -63,7 +64,7 @@ export class Telemetry {
 
   /** Who began to listen later hears the time since this process began to hold nothing: 0. */
   #heldMs(grant: HeldGrant): number {
-    const beganAtMs = this.#beganAtMs.get(grant);
+    const beganAtMs = grantsBeganAtMs.get(grant);
     return beganAtMs === undefined ? 0 : this.#sinceMs(beganAtMs);
   }
 
