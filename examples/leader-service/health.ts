@@ -13,11 +13,12 @@ export interface Health {
 /** Who leads. */
 export interface Leader {
   readonly name: string;
+  /** Where it can be reached. */
+  readonly address: string;
   /** ISO 8601 */
   readonly since: string;
-  readonly fence: number;
-  /** Its last heartbeat is older than its lease: it is dead, most likely, and somebody will take over. */
-  readonly isOverdue: boolean;
+  /** A number that rises with every leader: the fence that its writes carry. */
+  readonly term: number;
 }
 
 /** Asks an instance how it is; null when it cannot tell at this moment. */

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect, type Grant, LeaseholdError } from "../../src/index.ts";
+import { connect, type Leadership, LeaseholdError } from "../../src/index.ts";
 import { openDuty } from "./duty.ts";
 import type { Health, Leader } from "./health.ts";
 import type { InstanceSettings } from "./instance-process.ts";
@@ -20,8 +20,7 @@ if (process.send !== undefined && !process.connected) stopping.abort();
 
 using duty = openDuty(dutyPath);
 await using coordinator = await connect(url, { ttl: ttlMs, clientName: name });
-/** Whoever holds it leads. */
-const seat = coordinator.lock("leader");
+const election = coordinator.election("leader");
 let isLeading = false;
 
 const server = createServer(({ url: path }, response) => {
@@ -30,7 +29,8 @@ const server = createServer(({ url: path }, response) => {
 });
 server.listen(0, "127.0.0.1");
 await once(server, "listening");
-process.send?.({ port: (server.address() as AddressInfo).port });
+const { port } = server.address() as AddressInfo;
+process.send?.({ port });
 
 await standAgainAndAgain();
 server.close();
@@ -41,7 +41,9 @@ if (process.connected) process.disconnect();
 async function standAgainAndAgain(): Promise<void> {
   while (!stopping.signal.aborted) {
     try {
-      await seat.hold(lead, { signal: stopping.signal });
+      // The value is for everybody to read: where the leader can be reached.
+      const value = `http://127.0.0.1:${port}`;
+      await election.lead(lead, { identity: name, value, signal: stopping.signal });
     } catch (error) {
       if (stopping.signal.aborted) return;
       // A lease that was lost, a write that a later leader's fence refused, a store out of reach: none of them is the end.
@@ -52,14 +54,14 @@ async function standAgainAndAgain(): Promise<void> {
 }
 
 /** What the leader does. When it ends, or this process does, the next in line leads. */
-async function lead(grant: Grant): Promise<void> {
-  // It aborts when the lease is lost, or the process shall stop. Then `sleep` rejects, and `hold` gives the seat back.
-  const signal = AbortSignal.any([grant.signal, stopping.signal]);
+async function lead(leadership: Leadership): Promise<void> {
+  // It aborts when the lease is lost, or this process shall stop. Then `sleep` rejects, and `lead` resigns.
+  const { signal } = leadership;
   isLeading = true;
   try {
-    duty.claim(grant);
+    duty.claim(leadership);
     while (true) {
-      duty.perform(grant, name);
+      duty.perform(leadership, name);
       await sleep(beatMs, undefined, { signal });
     }
   } finally {
@@ -78,8 +80,8 @@ async function answerHealth(response: ServerResponse): Promise<void> {
 }
 
 async function findLeader(): Promise<Leader | null> {
-  const holder = (await seat.inspect())?.holders[0];
-  if (holder === undefined) return null;
-  const { client, grantedAt, fence, isOverdue } = holder;
-  return { name: client?.name ?? "somebody who is gone", since: grantedAt.toISOString(), fence, isOverdue };
+  const leader = await election.leader();
+  if (leader === null) return null;
+  const { identity, value, since, term } = leader;
+  return { name: identity, address: String(value), since: since.toISOString(), term };
 }

@@ -74,10 +74,10 @@ async function run(): Promise<void> {
   const fences = deeds.map(({ fence }) => fence);
   const findings = [
     [new Set(leaders.map(({ name }) => name)).size === 3, "three instances led, one after the other"],
-    [isRising(leaders.map(({ fence }) => fence)), "each with a larger fence than the one before"],
+    [isRising(leaders.map(({ term }) => term)), "each with a larger term than the one before"],
     [isSorted(fences), `${deeds.length} counts, none of an earlier leader after one of a later`],
-    [leaders.every(({ fence }) => fences.includes(fence)), "every leader counted"],
-    [refuses(duty, first.fence), `a late count of ${first.name}, fence ${first.fence}, would be refused`],
+    [leaders.every(({ term }) => fences.includes(term)), "every leader counted"],
+    [refuses(duty, first.term), `a late count of ${first.name}, term ${first.term}, would be refused`],
   ] as const;
   for (const [holds, text] of findings) console.log(`${holds ? "✓" : "✗ FAILED:"} ${text}`);
   process.exitCode = findings.every(([holds]) => holds) ? 0 : 1;
@@ -102,14 +102,14 @@ function agreed(pages: readonly (Health | null)[]): Leader | null {
   const leader = pages.find((page) => page?.isLeading)?.leader;
   if (leader == null) return null;
   const isAgreed = pages.every(
-    (page) => page?.leader?.fence === leader.fence && page.isLeading === (page.instance === leader.name),
+    (page) => page?.leader?.term === leader.term && page.isLeading === (page.instance === leader.name),
   );
   return isAgreed ? leader : null;
 }
 
 function described({ isLeading, leader, count }: Health): string {
   const since = leader?.since.slice(11, 23);
-  return `${isLeading ? "I lead" : `${leader?.name} leads`} since ${since}, fence ${leader?.fence}, count ${count}`;
+  return `${isLeading ? "I lead" : `${leader?.name} leads`} since ${since}, term ${leader?.term}, count ${count}`;
 }
 
 function instanceOf({ name }: Leader): InstanceProcess {

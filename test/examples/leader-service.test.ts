@@ -52,10 +52,10 @@ function folderOf(demo: Demo): string {
 /** Whom every page of one look named, in the order of the looks. */
 function leadersIn(text: string): readonly string[] {
   const looks = [
-    ...text.matchAll(/(\w+)\/health: (?:I lead|(\w+) leads) since \d\d:\d\d:\d\d\.\d{3}, fence (\d+)/g),
+    ...text.matchAll(/(\w+)\/health: (?:I lead|(\w+) leads) since \d\d:\d\d:\d\d\.\d{3}, term (\d+)/g),
   ];
-  const byFence = Map.groupBy(looks, ([, , , fence]) => fence);
-  return [...byFence.values()].map((pages) => {
+  const byTerm = Map.groupBy(looks, ([, , , term]) => term);
+  return [...byTerm.values()].map((pages) => {
     const named = new Set(pages.map(([, instance = "", leader = instance]) => leader));
     expect(named.size).toBe(1);
     return [...named].join();
