@@ -89,3 +89,11 @@ export type { ScheduleOptions } from "./schedules/schedule-options.ts";
 export type { SlotRefusal, SlotRunOptions } from "./schedules/slot-beginner.ts";
 export type { SlotState } from "./schedules/slot-note.ts";
 export type { ClientDescription } from "./sessions/session-record.ts";
+export type {
+  LockManager,
+  LockManagerSnapshot,
+  WebLock,
+  WebLockInfo,
+  WebLockMode,
+  WebLockOptions,
+} from "./web-locks/lock-manager.ts";
