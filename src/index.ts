@@ -97,3 +97,11 @@ export type {
   WebLockMode,
   WebLockOptions,
 } from "./web-locks/lock-manager.ts";
+export type {
+  LockManager,
+  LockManagerSnapshot,
+  WebLock,
+  WebLockInfo,
+  WebLockMode,
+  WebLockOptions,
+} from "./web-locks/lock-manager.ts";
