@@ -97,11 +97,3 @@ export type {
   WebLockMode,
   WebLockOptions,
 } from "./web-locks/lock-manager.ts";
-export type {
-  LockManager,
-  LockManagerSnapshot,
-  WebLock,
-  WebLockInfo,
-  WebLockMode,
-  WebLockOptions,
-} from "./web-locks/lock-manager.ts";
