@@ -20,7 +20,7 @@ export interface EarlierLife {
  * were. Each is decided by a tombstone over the version just read: a heartbeat that came in between makes it look
  * again, and one that comes later finds the tombstone.
  *
- * One read where there was no earlier life; two reads and a write for one that there was.
+ * One read where there was no earlier life; two reads, and a write for each session, where there was.
  */
 export function buryEarlierLife(
   host: RosterHost,

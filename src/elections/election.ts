@@ -45,7 +45,7 @@ export interface Election {
   readonly name: string;
   /**
    * Stands for election, and resolves when this candidate leads. One write when nobody leads and the election is known,
-   * one read more when not. `resume` costs one read more, and one read and one write for each earlier life.
+   * one read more when not. `resume` always reads, and an earlier life costs one read and one write more.
    *
    * @throws AcquireTimeoutError (`ACQUIRE_TIMEOUT`) when `wait` is over, AbortedError (`ABORTED`) when `signal` fires.
    * Nothing is left in line in either case. An earlier life that `resume` has declared dead stays dead.
