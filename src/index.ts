@@ -67,8 +67,9 @@ export {
   type SqlStatement,
   sqlFragment,
 } from "./fencing/sql-text.ts";
+export type { MultiGrant } from "./locks/joint-grant.ts";
 export type { Lock, LockOptions } from "./locks/lock.ts";
-export type { MultiGrant, MultiLock } from "./locks/multi-lock.ts";
+export type { MultiLock } from "./locks/multi-lock.ts";
 export type {
   ReadWriteLock,
   ReadWriteMode,

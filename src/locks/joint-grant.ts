@@ -2,7 +2,12 @@ import type { Unsubscribe } from "../core/backend.ts";
 import { LeaseLostError } from "../core/errors.ts";
 import type { Grant, GrantState, HeldGrant } from "../roster/grant.ts";
 import { GrantEvents, type GrantListener } from "../roster/grant-events.ts";
-import type { MultiGrant } from "./multi-lock.ts";
+
+/** A grant of several locks, which are had and given back together. */
+export interface MultiGrant extends Grant {
+  /** The fence of each lock, by name. `fence` is the largest of them. */
+  readonly fences: ReadonlyMap<string, number>;
+}
 
 /** The worst state of its parts is the state of the whole. */
 const worstFirst: readonly GrantState[] = ["lost", "released", "uncertain", "held"];

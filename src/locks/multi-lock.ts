@@ -9,19 +9,13 @@ import {
   tryOptionNames,
 } from "../roster/acquirer.ts";
 import { type AcquireRequest, Acquisition } from "../roster/acquisition.ts";
-import type { Grant, HeldGrant } from "../roster/grant.ts";
+import type { HeldGrant } from "../roster/grant.ts";
 import { enterTogether, type JointEntry } from "../roster/joint-entry.ts";
 import { isTransient } from "../roster/roster-change.ts";
 import type { RosterHost, RosterName } from "../roster/roster-host.ts";
 import { parseTtl } from "../sessions/ttl.ts";
-import { JointGrant } from "./joint-grant.ts";
+import { JointGrant, type MultiGrant } from "./joint-grant.ts";
 import type { LockOptions } from "./lock.ts";
-
-/** A grant of several locks, which are had and given back together. */
-export interface MultiGrant extends Grant {
-  /** The fence of each lock, by name. `fence` is the largest of them. */
-  readonly fences: ReadonlyMap<string, number>;
-}
 
 /**
  * Several locks at once: all or none. Whoever holds one of them alone is waited for, and nobody who takes several can
