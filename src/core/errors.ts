@@ -97,7 +97,7 @@ export class LeaseLostError extends LeaseholdError {
 
 /**
  * A resource has seen a larger fence than the one of this write: the lease is lost, and its successor was here. Nothing
- * was written.
+ * was written; a client that sends a write again by itself may have had its first attempt applied before.
  */
 export class FenceRejectedError extends LeaseholdError {
   static readonly code = "FENCE_REJECTED";

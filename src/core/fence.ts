@@ -32,16 +32,24 @@ export function fenceOf(what: string, fenced: Fenced): number {
   );
 }
 
-/** The error for a write with a smaller fence than `resource` has seen. */
+/**
+ * The error for a write with a smaller fence than `resource` has seen.
+ *
+ * @param applied what is known of it: `perhaps` where an earlier copy of the write may have come before the larger fence.
+ */
 export function fenceRejected(
   resource: string,
   fence: number,
   seenFence: number,
-  cause?: unknown,
+  { applied = "no", ...details }: { readonly applied?: "no" | "perhaps"; readonly cause?: unknown } = {},
 ): FenceRejectedError {
+  const end =
+    applied === "no"
+      ? "Nothing was written"
+      : "It was sent more than once, and an earlier attempt may have been applied before that";
   return new FenceRejectedError(
     `${resource} has seen fence ${seenFence}, and refused the smaller fence ${fence}: this lease is lost and a later ` +
-      "holder was here. Nothing was written",
-    { fence, seenFence, ...(cause === undefined ? {} : { cause }) },
+      `holder was here. ${end}`,
+    { fence, seenFence, ...details },
   );
 }

@@ -21,6 +21,8 @@ import { memoryBackend } from "../../src/backends/memory/index.ts";
 import { systemRuntime } from "../../src/core/runtime.ts";
 import { createCoordinator, FenceRejectedError, InvalidArgumentError } from "../../src/index.ts";
 import { freshTable, userClient } from "../backends/dynamodb-support.ts";
+import { httpFaultProxy } from "../fault-proxy/http-fault-proxy.ts";
+import { sharedServers } from "../servers/shared.ts";
 
 const TableName = freshTable();
 let client: DynamoDBClient;
@@ -214,7 +216,9 @@ test("of a transaction under several locks, one operation can be looked at", asy
 
 test("numbers that the document client wraps are fences too", async () => {
   const id = freshId();
-  const wrapping = DynamoDBDocumentClient.from(client, { unmarshallOptions: { wrapNumbers: true } });
+  // A document client changes the client that it is made from.
+  const own = userClient();
+  const wrapping = DynamoDBDocumentClient.from(own, { unmarshallOptions: { wrapNumbers: true } });
   await documents.send(new PutCommand({ TableName, Item: { id, fence: 9 } }));
   const fence = dynamodbFence({ fence: 8 });
   const sent = wrapping.send(new PutCommand(fence.put({ TableName, Item: { id } })));
@@ -222,6 +226,48 @@ test("numbers that the document client wraps are fences too", async () => {
   expect(
     fence.rejection({ name: "ConditionalCheckFailedException", Item: { fence: { value: "9" } } }),
   ).toBeDefined();
+  own.destroy();
+});
+
+describe("a client that sends a write again after a lost answer", () => {
+  const setUp = async () => {
+    const proxy = await httpFaultProxy(sharedServers().dynamodb.url);
+    const retrying = userClient(proxy.url);
+    const Key = { id: freshId() };
+    const write = (number: number, amount: number) => {
+      const fence = dynamodbFence({ fence: number });
+      const input = { TableName, Key: { id: { S: Key.id } }, UpdateExpression: "SET amount = :amount" };
+      const ExpressionAttributeValues = { ":amount": { N: String(amount) } };
+      const command = new UpdateItemCommand(fence.update({ ...input, ExpressionAttributeValues }));
+      return fence.checked(retrying.send(command));
+    };
+    const claim = (number: number) =>
+      documents.send(new UpdateCommand(dynamodbFence({ fence: number }).claim({ TableName, Key })));
+    const dispose = async () => {
+      retrying.destroy();
+      await proxy[Symbol.asyncDispose]();
+    };
+    return { proxy, Key, write, claim, [Symbol.asyncDispose]: dispose };
+  };
+
+  test("is not refused by its own first copy", async () => {
+    await using world = await setUp();
+    world.proxy.next("UpdateItem", { kind: "dropAfter" });
+    await world.write(5, 1);
+    expect(world.proxy.seen).toEqual(["UpdateItem", "UpdateItem"]);
+    expect(await itemOf(world.Key.id)).toEqual({ ...world.Key, amount: 1, fence: 5 });
+  });
+
+  test("is told that its first copy may have come before the next holder", async () => {
+    await using world = await setUp();
+    world.proxy.next("UpdateItem", { kind: "dropAfter", meanwhile: () => world.claim(6) });
+    const attempt = world.write(5, 1);
+    await expect(attempt).rejects.toEqual(refusal(5, 6));
+    await expect(attempt).rejects.toThrow("an earlier attempt may have been applied");
+    expect(await itemOf(world.Key.id)).toEqual({ ...world.Key, amount: 1, fence: 6 });
+    await expect(world.write(5, 2)).rejects.toThrow("Nothing was written");
+    expect(await itemOf(world.Key.id)).toEqual({ ...world.Key, amount: 1, fence: 6 });
+  });
 });
 
 test("the input of the caller stays as it was, and what it says besides is kept", () => {

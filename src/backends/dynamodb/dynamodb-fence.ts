@@ -54,6 +54,7 @@ export interface DynamodbFence {
    * stays as it is, also that of a condition of your own.
    *
    * @throws FenceRejectedError (`FENCE_REJECTED`) when the item has seen a larger fence. `cause` is the client's error.
+   * The message says so where the client has sent it more than once, and an earlier attempt may have been applied.
    */
   checked<R>(sent: Promise<R>): Promise<R>;
   /**
@@ -116,7 +117,10 @@ export function dynamodbFence(grant: Fenced, options: DynamodbFenceOptions = {})
   const rejection = (error: unknown, operation?: number): FenceRejectedError | undefined => {
     const fences = refusingItems(error, operation).map((item) => fenceIn(item?.[attribute]));
     const seenFence = fences.find((seen) => seen > fence);
-    return seenFence === undefined ? undefined : fenceRejected("a DynamoDB item", fence, seenFence, error);
+    if (seenFence === undefined) return undefined;
+    // The last attempt was refused. Nobody knows what became of the ones before.
+    const applied = ((error as ClientError).$metadata?.attempts ?? 1) > 1 ? "perhaps" : "no";
+    return fenceRejected("a DynamoDB item", fence, seenFence, { applied, cause: error });
   };
   return {
     fence,
@@ -142,6 +146,7 @@ type Item = Readonly<Record<string, unknown>> | undefined;
 
 interface ClientError {
   readonly name?: unknown;
+  readonly $metadata?: { readonly attempts?: number };
   readonly Item?: Item;
   readonly CancellationReasons?: readonly { readonly Code?: unknown; readonly Item?: Item }[];
 }
