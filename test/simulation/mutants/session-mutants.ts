@@ -84,12 +84,17 @@ export const sessionMutants: readonly Mutant[] = [
     "if (read != null) return read;",
     "if (read !== undefined) return read;",
   ),
-  mutant(
-    "an answer revives a session that was lost",
-    session,
-    "    if (this.#lost !== undefined) return;\n    this.#renewedAt = sentAt;",
-    "    this.#lost = undefined;\n    this.#renewedAt = sentAt;",
-  ),
+  {
+    name: "an answer revives a session that was lost",
+    edits: [
+      {
+        file: session,
+        find: "    if (this.#lost !== undefined) return;\n    this.#renewedAt = sentAt;",
+        replace: "    this.#lost = undefined;\n    this.#renewedAt = sentAt;",
+      },
+      { file: renewal, find: "    this.#isStopped = true;", replace: "    this.#isStopped = false;" },
+    ],
+  },
   mutant(
     "a closed session leaves its record",
     session,
