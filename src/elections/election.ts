@@ -191,7 +191,7 @@ async function leadOnce<R>(
   if (signal?.aborted === true) stop();
   signal?.addEventListener("abort", stop, { once: true });
   try {
-    return await holdGrant(host, leadership, () => work(leadership));
+    return await holdGrant(host, { grant: leadership, parts: [leadership] }, work);
   } finally {
     signal?.removeEventListener("abort", stop);
   }

@@ -5,6 +5,8 @@ import { checkOptions } from "../core/options.ts";
 import {
   type AcquireOptions,
   checkAcquireOptions,
+  checkWork,
+  holdGrant,
   type TryAcquireOptions,
   tryOptionNames,
 } from "../roster/acquirer.ts";
@@ -87,21 +89,9 @@ export function createMultiLock(
       return tryAll(host, names, parse("tryAcquire", asked, tryOptionNames));
     },
     async hold(work, asked) {
-      if (typeof work !== "function") {
-        throw new InvalidArgumentError(
-          `hold needs a function to run first, and options second; got ${describe(work)}`,
-        );
-      }
+      checkWork(work);
       const grant = await acquire("hold", asked);
-      return host.whileHolding(grant.parts, async () => {
-        try {
-          const result = await work(grant);
-          if (grant.state === "lost") grant.assertHeld();
-          return result;
-        } finally {
-          await grant[Symbol.asyncDispose]();
-        }
-      });
+      return holdGrant(host, { grant, parts: grant.parts }, work);
     },
   };
 }

@@ -3,7 +3,7 @@ import { InvalidArgumentError } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
 import { checkOptions } from "../core/options.ts";
 import type { AcquireRequest } from "./acquisition.ts";
-import type { HeldGrant } from "./grant.ts";
+import type { Grant, HeldGrant } from "./grant.ts";
 import type { Inspection } from "./inspection.ts";
 import type { InterventionOptions } from "./intervention.ts";
 import type { RosterHost, RosterName } from "./roster-host.ts";
@@ -70,12 +70,9 @@ export function createAcquirer<O extends AcquireOptions>(
       return host.queue(target).tryAcquire({ ...request, waitMs: 0 });
     },
     async hold(work, options) {
-      if (typeof work !== "function") {
-        throw new InvalidArgumentError(
-          `hold needs a function to run first, and options second; got ${describe(work)}`,
-        );
-      }
-      return holdGrant(host, await acquire("hold", options), work);
+      checkWork(work);
+      const grant = await acquire("hold", options);
+      return holdGrant(host, { grant, parts: [grant] }, work);
     },
     inspect: () => host.inspect(target),
     forceRelease: (options) => host.forceRelease(target, options),
@@ -104,13 +101,13 @@ export function checkAcquireOptions(
   return { waitMs, signal, metadata, ...(maxHoldMs !== undefined && { maxHoldMs }) };
 }
 
-/** Runs work under a grant and gives it back, whatever the work does. */
-export function holdGrant<R>(
+/** Runs work under a grant and gives it back, whatever the work does. `parts`: what it stands for, if it is several. */
+export function holdGrant<R, G extends Grant>(
   host: Pick<RosterHost, "whileHolding">,
-  grant: HeldGrant,
-  work: (grant: HeldGrant) => Promise<R> | R,
+  { grant, parts }: { readonly grant: G; readonly parts: readonly HeldGrant[] },
+  work: (grant: G) => Promise<R> | R,
 ): Promise<R> {
-  return host.whileHolding([grant], async () => {
+  return host.whileHolding(parts, async () => {
     try {
       const result = await work(grant);
       // Work that released early, by itself, has lost nothing.
@@ -120,6 +117,14 @@ export function holdGrant<R>(
       await grant[Symbol.asyncDispose]();
     }
   });
+}
+
+/** @throws InvalidArgumentError for what is no function. */
+export function checkWork(work: unknown): void {
+  if (typeof work === "function") return;
+  throw new InvalidArgumentError(
+    `hold needs a function to run first, and options second; got ${describe(work)}`,
+  );
 }
 
 /** Refuses what cannot stand in a roster's record for people to see. */
