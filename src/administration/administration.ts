@@ -90,18 +90,26 @@ export interface AdministrationContext extends InterventionContext {
   queues(): RosterQueues;
 }
 
-const kinds: readonly RosterKind[] = [
-  ...(["lock", "semaphore", "read-write", "election", "group", "schedule", "barrier", "latch"] as const),
-];
-/** Of these, what stands in an empty record may matter for longer than a week: only their own writes let it go. */
-const keptKinds: readonly RosterKind[] = ["group", "schedule", "barrier", "latch"];
+/** Whether what stands in an empty record may matter for longer than a week: then only its own writes let it go. */
+const isKept: Readonly<Record<RosterKind, boolean>> = {
+  lock: false,
+  semaphore: false,
+  "read-write": false,
+  "web-lock": false,
+  election: false,
+  group: true,
+  schedule: true,
+  barrier: true,
+  latch: true,
+};
+const kinds = Object.keys(isKept) as readonly RosterKind[];
 
 /** Makes an {@link Administration}. It holds no state. */
 export function createAdministration(context: AdministrationContext): Administration {
   const { namespace } = context;
   const visit = (name: string, kind: RosterKind) => {
     const target = { key: recordKey(namespace, kind, name), kind, name, isShared: true };
-    const kept = keptKinds.includes(kind) ? { idleTtlMs: Number.POSITIVE_INFINITY } : {};
+    const kept = isKept[kind] ? { idleTtlMs: Number.POSITIVE_INFINITY } : {};
     return context.queues().visit({ ...target, ...kept });
   };
   const check = (what: string, name: string, options: object | undefined, known: readonly string[]) => {

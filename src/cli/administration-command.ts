@@ -11,15 +11,14 @@ export interface AdministrationCommandOptions extends StoreOptions {
   readonly json?: true;
 }
 
-const kinds: readonly RosterKind[] = [
-  ...(["lock", "semaphore", "read-write", "election", "group", "schedule", "barrier", "latch"] as const),
-];
+const kinds = Object.keys({
+  ...{ lock: 1, semaphore: 1, "read-write": 1, "web-lock": 1, election: 1 },
+  ...{ group: 1, schedule: 1, barrier: 1, latch: 1 },
+} satisfies Record<RosterKind, 1>);
 
 /** Adds the options that all of them have. `defaultKind`: what is meant where none is given. */
 export function addAdministrationOptions(command: Command, defaultKind: string, json: string): Command {
-  command.addOption(
-    new Option("-k, --kind <kind>", `what it is (default: ${defaultKind})`).choices([...kinds]),
-  );
+  command.addOption(new Option("-k, --kind <kind>", `what it is (default: ${defaultKind})`).choices(kinds));
   return addStoreOptions(command.option("--json", json)).helpOption("-h, --help", "print this help");
 }
 

@@ -19,8 +19,6 @@ export interface SessionRequest {
 
 /** Messages in one record. They are gone with the next heartbeat; where they are not, nobody reads them. */
 export const requestsMax = 32;
-/** The longest text that says who asks, in bytes: a namespace-wide name, a host and a number fit. */
-export const byBytesMax = 1_400;
 /** The longest reason, in bytes. */
 export const reasonBytesMax = 512;
 
