@@ -14,9 +14,12 @@ import { CommandFailure } from "./failure.ts";
 import { describeHolders, describeWait, isSameDeadHolder, mayBeDead, observeDeathMs } from "./holders.ts";
 import type { Reporter } from "./reporter.ts";
 
+/** What of a lock is used, so that something else can stand for it. */
+export type Acquirable = Pick<Lock, "acquire" | "tryAcquire" | "inspect">;
+
 /** What {@link acquireLock} needs. */
 export interface AcquireLockOptions {
-  readonly lock: Lock;
+  readonly lock: Acquirable;
   /** What is acquired, for messages: `lock "deploy"`. */
   readonly title: string;
   /** `Infinity`: as long as it takes. */
@@ -149,7 +152,7 @@ async function tellWhoHolds(
 }
 
 /** What the store shows; `null` when it does not answer, because this is for messages only. */
-async function look(lock: Lock): Promise<Inspection | null> {
+async function look(lock: Acquirable): Promise<Inspection | null> {
   try {
     return await lock.inspect();
   } catch (error) {

@@ -137,8 +137,8 @@ function checkRequest(
   };
 }
 
-/** More than half would ask the command to stop when one renewal is late. */
-function parseGrace(text: string | undefined, ttlMs: number): number {
+/** Reads `--grace`. More than half would ask the command to stop when one renewal is late. */
+export function parseGrace(text: string | undefined, ttlMs: number): number {
   if (text === undefined) return Math.min(5_000, ttlMs / 3);
   const graceMs = parseDurationOption("--grace", text);
   if (graceMs <= ttlMs / 2) return graceMs;
@@ -190,7 +190,7 @@ async function lockAndRun(
 }
 
 /** A connection that does not come about must not make the program deaf. */
-async function untilInterrupted<R>(pending: Promise<R>, signals: SignalRouter): Promise<R> {
+export async function untilInterrupted<R>(pending: Promise<R>, signals: SignalRouter): Promise<R> {
   const { promise, reject } = Promise.withResolvers<never>();
   const interrupt = (): void => reject(new AbortedError("interrupted"));
   signals.interrupted.addEventListener("abort", interrupt, { once: true });

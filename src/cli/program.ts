@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { electCommand } from "./elect-command.ts";
 import { exitCodesHelp } from "./exit-codes.ts";
 import { forceReleaseCommand } from "./force-release-command.ts";
 import { inspectCommand } from "./inspect-command.ts";
@@ -41,6 +42,7 @@ export function createProgram(context: CliContext): Command {
     .addHelpText("after", `${environmentHelp}\n${exitCodesHelp}`);
   const commands = [
     lockCommand(context),
+    electCommand(context),
     lsCommand(context),
     inspectCommand(context),
     forceReleaseCommand(context),
