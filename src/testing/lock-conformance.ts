@@ -1,5 +1,6 @@
 import { administrationCases } from "./conformance/administration-cases.ts";
 import { barrierCases } from "./conformance/barrier-cases.ts";
+import { electionCases } from "./conformance/election-cases.ts";
 import { lockFailureCases } from "./conformance/lock-failure-cases.ts";
 import { lockNameCases } from "./conformance/lock-name-cases.ts";
 import { bindLockCase, type LockConformanceOptions } from "./conformance/lock-support.ts";
@@ -39,6 +40,7 @@ export function lockConformance(options: LockConformanceOptions): readonly Confo
     ...lockFailureCases,
     ...lockNameCases,
     ...permitCases,
+    ...electionCases,
     ...administrationCases,
     ...barrierCases,
     ...scheduleCases,
