@@ -1,7 +1,8 @@
 import { recordKey } from "../../src/core/names.ts";
+import type { Barrier, BarrierStay } from "../../src/index.ts";
 import { emptyRoster, type Roster } from "../../src/roster/roster.ts";
 import { decodeRoster } from "../../src/roster/roster-record.ts";
-import type { World } from "../locks/world.ts";
+import { type Outcome, track, type World } from "../locks/world.ts";
 
 /** What the tests are about. */
 export const barrierName = "start";
@@ -18,3 +19,21 @@ export function requests(world: World): { readonly reads: number; readonly write
     world.clients.reduce((total, { backend }) => total + backend.counts[of], 0);
   return { reads: sum("reads"), writes: sum("writes") };
 }
+
+/** The barrier as each client sees it. */
+export const barriers = (world: World, parties: number): readonly Barrier[] =>
+  world.clients.map(({ coordinator }) => coordinator.barrier(barrierName, parties));
+
+/** Party number `index` comes in; each stands there before the next one does. */
+export async function enterEach(world: World, all: readonly Barrier[]): Promise<Outcome<BarrierStay>[]> {
+  const entering: Outcome<BarrierStay>[] = [];
+  for (const barrier of all) {
+    entering.push(track(world.runtime, barrier.enter()));
+    await world.runtime.settle();
+  }
+  return entering;
+}
+
+/** What those who came in got. */
+export const staysOf = (entered: readonly Outcome<BarrierStay>[]): readonly BarrierStay[] =>
+  entered.map(({ value }) => value as BarrierStay);
