@@ -129,10 +129,11 @@ export class Turn {
   /** A change of the record was seen, with the roster it led to where the hint carries it. */
   onChange(view: RosterView | undefined): void {
     const place = view && standing(view.roster, this.#entry.entrant);
-    // Somebody else joined or left behind us.
-    if (place !== undefined && place.place !== "absent" && positionOf(place) === this.#position) return;
     // Tickets are unique: a roster that shows us as its holder proves that we were admitted, however late it comes.
-    if (place?.place === "holder" && this.#entry.isServed(place.holder)) this.#seen = view;
+    const isServed = place?.place === "holder" && this.#entry.isServed(place.holder);
+    if (isServed) this.#seen = view;
+    // Somebody else joined or left behind us.
+    else if (place !== undefined && place.place !== "absent" && positionOf(place) === this.#position) return;
     this.poke();
   }
 
