@@ -40,23 +40,32 @@ export class LocalRequests {
   }
 
   /**
-   * Begins a request behind those that came before it: at once, except behind somebody who looks at what is free.
-   * `looks`: whether this one does; it begins when those before it are granted, or known to wait.
+   * Begins a request behind those that came before it: at once, except behind somebody who looks at what is free. One
+   * who does begins when those before it are granted, or known to wait; who comes after a try waits for its answer.
    */
-  begin<R>(request: LocalRequest, looks: boolean, start: () => Promise<R>): Promise<R> {
+  begin<R>(request: LocalRequest, kind: "plain" | "try" | "theft", start: () => Promise<R>): Promise<R> {
     const { name, target } = request;
     const before = this.#gates.get(name);
     const isFirst = ![...(this.#byName.get(name) ?? [])].some((it) => it !== request && !it.isHeld);
-    if (before === undefined && (!looks || isFirst)) return start();
-    if (!looks && before !== undefined) return before.then(start);
-    const opened = this.#decided(before, target);
-    this.#gates.set(name, opened);
-    const started = opened.then(start);
-    const forget = (): void => {
-      if (this.#gates.get(name) === opened) this.#gates.delete(name);
-    };
-    opened.then(forget, forget);
+    const looks = kind !== "plain" && (before !== undefined || !isFirst);
+    const opened = looks ? this.#decided(before, target) : before;
+    const { promise: started, resolve, reject } = Promise.withResolvers<R>();
+    // As many steps either way: those who are granted in one write are called back in order.
+    const run = (): void => void start().then(resolve, reject);
+    if (opened === undefined) run();
+    else opened.then(run, reject);
+    if (kind === "try") this.#close(name, started);
+    else if (looks && opened !== undefined) this.#close(name, opened);
     return started;
+  }
+
+  /** Whoever comes later begins when `until` is settled. */
+  #close(name: string, until: Promise<unknown>): void {
+    const open = (): void => {
+      if (this.#gates.get(name) === gate) this.#gates.delete(name);
+    };
+    const gate: Promise<void> = until.then(open, open);
+    this.#gates.set(name, gate);
   }
 
   /** Resolves when each request that was made before is granted, or known to wait. */

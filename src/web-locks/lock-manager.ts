@@ -169,8 +169,8 @@ class ClientLockManager {
       if (ifAvailable) return queue.tryAcquire(request);
       return queue.acquire(steal ? { ...request, seize: remember } : request);
     };
-    const coming = this.#requests.begin(local, ifAvailable || steal, start);
-    return signal === undefined ? coming : unlessAborted(coming, signal);
+    const kind = ifAvailable ? "try" : steal ? "theft" : "plain";
+    return unlessAborted(this.#requests.begin(local, kind, start), signal);
   }
 
   async #hold(
@@ -236,20 +236,20 @@ async function release(grant: HeldGrant, name: string): Promise<void> {
 /** Gives a wait up at once when the signal fires; what comes nevertheless is given back. */
 async function unlessAborted(
   coming: Promise<HeldGrant | null>,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
 ): Promise<HeldGrant | null> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
+  const onAbort = (): void => reject(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
   try {
     const grant = await Promise.race([coming, aborted]);
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     return grant;
   } catch (error) {
     coming.then((grant) => grant?.[Symbol.asyncDispose](), toldAlready);
     throw error;
   } finally {
-    signal.removeEventListener("abort", onAbort);
+    signal?.removeEventListener("abort", onAbort);
   }
 }
 
