@@ -14,7 +14,7 @@ import { exitCodeOfSignal } from "./command-process.ts";
 import { parseDurationOption } from "./duration-option.ts";
 import { exitCodes, exitCodesHelp } from "./exit-codes.ts";
 import { CommandFailure, failureOf, usageError } from "./failure.ts";
-import { parseGrace, untilInterrupted } from "./lock-command.ts";
+import { parseGrace, untilInterrupted } from "./hold-command.ts";
 import type { CliContext } from "./program.ts";
 import { createReporter, type Reporter, type VerbosityOptions } from "./reporter.ts";
 import { runUnderGrant } from "./run-under-grant.ts";

@@ -1,17 +1,25 @@
 import type { InspectedHolder, Inspection } from "../index.ts";
 
-/** Whether everybody who holds a name looks dead by the wall clock: a hint. Without holders it is free. */
+/**
+ * Whether those who are in the way look dead by the wall clock, all of them, or of many holders one at least: a hint.
+ * Without holders it is free.
+ */
 export function mayBeDead(inspection: Inspection | null): inspection is Inspection {
-  return inspection?.holders.every(({ isOverdue }) => isOverdue) === true;
+  if (inspection === null) return false;
+  const { capacity, holders } = inspection;
+  const isDead = ({ isOverdue }: InspectedHolder): boolean => isOverdue;
+  return holders.length === 0 || (capacity > 1 ? holders.some(isDead) : holders.every(isDead));
 }
 
 /** Whether the same holders still look dead, without any sign of life since `first`. */
 export function isSameDeadHolder(first: Inspection, now: Inspection | null): boolean {
   // A store that does not answer shows no sign of life.
   if (now === null) return true;
-  return (
-    mayBeDead(now) && now.holders.every((holder) => first.holders.some((before) => isSame(holder, before)))
-  );
+  if (!mayBeDead(now)) return false;
+  const wasThere = (holder: InspectedHolder): boolean =>
+    first.holders.some((before) => isSame(holder, before));
+  if (now.capacity > 1) return now.holders.some((holder) => holder.isOverdue && wasThere(holder));
+  return now.holders.every(wasThere);
 }
 
 function isSame(holder: InspectedHolder, before: InspectedHolder): boolean {

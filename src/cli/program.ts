@@ -6,6 +6,7 @@ import { forceReleaseCommand } from "./force-release-command.ts";
 import { inspectCommand } from "./inspect-command.ts";
 import { lockCommand } from "./lock-command.ts";
 import { lsCommand } from "./ls-command.ts";
+import { semaphoreCommand } from "./semaphore-command.ts";
 import { write, writeLine } from "./terminal.ts";
 import { watchCommand } from "./watch-command.ts";
 
@@ -42,6 +43,7 @@ export function createProgram(context: CliContext): Command {
     .addHelpText("after", `${environmentHelp}\n${exitCodesHelp}`);
   const commands = [
     lockCommand(context),
+    semaphoreCommand(context),
     electCommand(context),
     lsCommand(context),
     inspectCommand(context),
