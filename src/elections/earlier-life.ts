@@ -1,6 +1,6 @@
 import type { StoredRecord } from "../core/backend.ts";
 import { backoffMs } from "../core/backoff.ts";
-import { sleep } from "../core/runtime.ts";
+import { startSleep } from "../core/runtime.ts";
 import { type Patience, PendingAnswer } from "../roster/pending-answer.ts";
 import { type Entrant, evict, isFull, join, type Roster, standing } from "../roster/roster.ts";
 import { failureBackoff, isTransient } from "../roster/roster-change.ts";
@@ -38,7 +38,7 @@ async function bury(
   answer: PendingAnswer<ReadonlySet<string>>,
 ): Promise<void> {
   const { runtime } = host;
-  for (let failures = 0; answer.isOpen; ) {
+  for (let attempt = 0; answer.isOpen; attempt += 1) {
     try {
       // Asked for anew each time: a coordinator that was closed meanwhile says so.
       const roster = await host.queue(target).board.read();
@@ -46,14 +46,19 @@ async function bury(
         .filter((entrant) => entrant.identity === identity && !isOwn(entrant.session))
         .map(({ session }) => session);
       if (!answer.isOpen) return;
-      if (await areDead(host, sessions, identity)) return answer.resolve(new Set(sessions));
+      if (await areDead(host, [...new Set(sessions)], identity)) return answer.resolve(new Set(sessions));
     } catch (error) {
       if (!isTransient(error)) return answer.reject(error);
-      if (!answer.isWanted(error)) return;
-      const pause = backoffMs(runtime, failures, failureBackoff);
-      failures += 1;
-      await sleep(runtime, pause, { holdsProcessOpen: true });
+      answer.isWanted(error);
     }
+    if (!answer.isOpen) return;
+    // Also after a heartbeat that came in between: a replica that lags may go on showing what is over.
+    const pause = startSleep(runtime, backoffMs(runtime, attempt, failureBackoff), {
+      holdsProcessOpen: true,
+    });
+    const unsubscribe = answer.onAnswered(pause.end);
+    await pause.over;
+    unsubscribe();
   }
 }
 

@@ -28,6 +28,8 @@ export class LeaderObservation implements AsyncIterator<Leader | null> {
   #isOver = false;
   #failure: { readonly error: unknown } | undefined;
   #told: string | undefined;
+  /** Who asks before an earlier question is answered, is answered after it. */
+  #last: Promise<unknown> = Promise.resolve();
   #known: { readonly session: string; readonly client: Leader["client"] } | undefined;
 
   constructor(host: RosterHost, target: ObservationTarget, signal: AbortSignal | undefined) {
@@ -41,7 +43,13 @@ export class LeaderObservation implements AsyncIterator<Leader | null> {
     this.#follow(target);
   }
 
-  async next(): Promise<IteratorResult<Leader | null>> {
+  next(): Promise<IteratorResult<Leader | null>> {
+    const next = this.#last.then(() => this.#next());
+    this.#last = next.catch(toldAlready);
+    return next;
+  }
+
+  async #next(): Promise<IteratorResult<Leader | null>> {
     while (!this.#isOver) {
       this.#news = Promise.withResolvers();
       const told = this.#hasSeen ? await this.#tell() : undefined;
@@ -75,11 +83,7 @@ export class LeaderObservation implements AsyncIterator<Leader | null> {
     } catch (error) {
       following = Promise.reject(error);
     }
-    following.catch((error: unknown) => {
-      // A coordinator that was closed ends it like a signal does.
-      if (!this.#isOver && !(error instanceof ClosedError)) this.#failure = { error };
-      this.#end();
-    });
+    following.catch((error: unknown) => this.#fail(error));
   }
 
   /** What is to be said; `undefined`: nothing new. */
@@ -95,10 +99,17 @@ export class LeaderObservation implements AsyncIterator<Leader | null> {
       if (described !== null) this.#known = { session: leader.session, client: described.client };
       return described;
     } catch (error) {
-      if (!isTransient(error)) throw error;
       // Who leads is known; on which machine is told with its next state.
-      return leaderOf(leader, null);
+      if (isTransient(error)) return leaderOf(leader, null);
+      this.#fail(error);
+      return undefined;
     }
+  }
+
+  #fail(error: unknown): void {
+    // A coordinator that was closed ends it like a signal does.
+    if (!this.#isOver && !(error instanceof ClosedError)) this.#failure = { error };
+    this.#end();
   }
 
   readonly #end = (): void => {
@@ -109,3 +120,6 @@ export class LeaderObservation implements AsyncIterator<Leader | null> {
     this.#news.resolve();
   };
 }
+
+/** Whoever asked has its error. */
+function toldAlready(): void {}

@@ -131,3 +131,37 @@ test("an idle observer costs at most three reads in a TTL, and no writes", async
   expect(world.client(1).backend.counts.reads).toBeLessThanOrEqual(30);
   expect(world.client(1).backend.counts.writes).toBe(0);
 });
+
+test("questions that are asked before the earlier ones are answered, are answered in order", async () => {
+  const world = createElectionWorld();
+  const { runtime } = world;
+  const iterator = world.election(1).observe()[Symbol.asyncIterator]();
+  const answers = [iterator.next(), iterator.next(), iterator.next()].map((next) => track(runtime, next));
+  await runtime.settle();
+  const leadership = await world.election(0).campaign({ identity: "a" });
+  await runtime.settle();
+  await leadership.resign();
+  await runtime.settle();
+  expect(answers.map(({ value }) => value?.value?.identity ?? null)).toEqual([null, "a", null]);
+  await iterator.return?.();
+  await world.client(0).coordinator.close();
+  expect(runtime.timerCount).toBe(0);
+});
+
+test("a refusal of the read of the leader's session ends it, and no timer stays", async () => {
+  const world = createElectionWorld();
+  const { runtime } = world;
+  await world.election(0).campaign({ identity: "a" });
+  world
+    .client(1)
+    .backend.intercept((request, send) =>
+      request.kind === "get" && request.keys.length === 1 && request.keys[0]?.includes(".session.")
+        ? Promise.reject(new PermissionDeniedError("a test refuses"))
+        : send(),
+    );
+  const before = runtime.timerCount;
+  const told = listen(world.election(1).observe());
+  await runtime.settle();
+  expect(told.error).toBeInstanceOf(PermissionDeniedError);
+  expect(runtime.timerCount).toBe(before);
+});
