@@ -34,13 +34,25 @@ export interface Case {
   readonly fault: Fault;
 }
 
+/** What shares more than one lock does meets the faults that are hardest on it. */
+const sharing: readonly WorkloadName[] = ["permits", "readers", "leading"];
+const hardFaults: readonly string[] = [
+  "worker-kill",
+  "worker-stop",
+  "server-kill",
+  "swallow-replies",
+  "partition",
+];
+
 /** Every case there is. */
 export function allCases(): Case[] {
   return backendNames.flatMap((backend) =>
     faults
       .filter((fault) => fault.backends.includes(backend))
       .flatMap((fault) =>
-        (fault.workloads ?? workloadNames).map((workload) => ({ workload, backend, fault })),
+        (fault.workloads ?? workloadNames)
+          .filter((workload) => !sharing.includes(workload) || hardFaults.includes(fault.name))
+          .map((workload) => ({ workload, backend, fault })),
       ),
   );
 }

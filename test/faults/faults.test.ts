@@ -37,7 +37,7 @@ function run(...words: string[]): Promise<Ended> {
 
 test.concurrent.each([
   [["--backend", "redis"], "one of sqlite, nats, nats-cluster, dynamodb"],
-  [["--workload", "racing"], "one of fenced, counting, waiting"],
+  [["--workload", "racing"], "one of fenced, counting, waiting, permits, readers, leading"],
   [["--fault", "gremlins"], "one of worker-kill"],
   [["--seed", "lucky"], "a whole number from 0 to 4294967295"],
   [["--seed", "-1"], "a whole number"],
@@ -73,6 +73,9 @@ const broken = [
   ["no-lock", "fenced", ["exclusion:", "fences:", "resource:"]],
   ["no-lock", "waiting", ["exclusion:", "fences:", "first come:"]],
   ["careless-count", "counting", ["counting:"]],
+  ["no-lock", "permits", ["permits:", "fences:"]],
+  ["no-lock", "readers", ["readers:", "fences:", "upgrades:", "resource:"]],
+  ["no-lock", "leading", ["exclusion:", "fences:", "resource:"]],
 ] as const;
 
 test.each(broken)(

@@ -11,7 +11,19 @@ export type WorkerEvent = { readonly at: number } & (
   | { readonly event: "called"; readonly call: number; readonly name: string }
   /** It saw itself in the queue, or holding, by `inspect()`. */
   | { readonly event: "queued"; readonly call: number }
-  | { readonly event: "granted"; readonly call: number; readonly name: string; readonly fence: number }
+  | {
+      readonly event: "granted";
+      readonly call: number;
+      readonly name: string;
+      readonly fence: number;
+      readonly share?: Share;
+    }
+  /** From now on it counts on this share only: written down before it gives up the rest. */
+  | { readonly event: "share"; readonly call: number; readonly share: Share }
+  | { readonly event: "upgrade-called"; readonly call: number }
+  /** From now on it holds all of it, with another fence. */
+  | { readonly event: "upgraded"; readonly call: number; readonly fence: number }
+  | { readonly event: "change-failed"; readonly call: number; readonly code: string }
   /** A question to the grant that began at `at` was answered: it is held. So it was held at `at`. */
   | { readonly event: "held"; readonly call: number }
   | { readonly event: "lost"; readonly call: number }
@@ -37,6 +49,9 @@ export type WorkerEvent = { readonly at: number } & (
   /** Something that is no error of leasehold's. */
   | { readonly event: "unexpected"; readonly message: string }
 );
+
+/** How much of something shared a grant is: a number of permits, or a way to hold a read-write lock. */
+export type Share = number | "read" | "upgradeable" | "write";
 
 /** The log of one process: a worker that was replaced has several. */
 export interface WorkerLog {
@@ -132,6 +147,38 @@ export function requestsIn(history: History): Request[] {
       }
     }
     return [...requests.values()];
+  });
+}
+
+/** A fence that was given: with a grant, or with an upgrade of one. */
+export interface GivenFence {
+  readonly worker: string;
+  readonly name: string;
+  readonly fence: number;
+  /** When it was asked for. */
+  readonly calledAt: number;
+  readonly grantedAt: number;
+}
+
+/** Every fence that somebody got in a history. */
+export function fencesIn(history: History): GivenFence[] {
+  const granted = requestsIn(history).flatMap(({ worker, name, fence, calledAt, grantedAt }) =>
+    fence === undefined || grantedAt === undefined ? [] : [{ worker, name, fence, calledAt, grantedAt }],
+  );
+  return [...granted, ...history.workers.flatMap(upgradesIn)];
+}
+
+function upgradesIn({ worker, events }: WorkerLog): GivenFence[] {
+  const names = new Map<number, string>();
+  const calledAt = new Map<number, number>();
+  return events.flatMap((event) => {
+    if (event.event === "called") names.set(event.call, event.name);
+    if (event.event === "upgrade-called") calledAt.set(event.call, event.at);
+    if (event.event !== "upgraded") return [];
+    const { call, fence, at } = event;
+    return [
+      { worker, name: names.get(call) ?? "", fence, calledAt: calledAt.get(call) ?? at, grantedAt: at },
+    ];
   });
 }
 

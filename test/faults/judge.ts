@@ -8,6 +8,7 @@ import { checkLeases } from "./checkers/leases.ts";
 import { checkLostStore } from "./checkers/lost-store.ts";
 import { checkRecovery, recoveryTimes } from "./checkers/recovery.ts";
 import { checkResource } from "./checkers/resource.ts";
+import { checkPermits, checkReaders, checkUpgrades } from "./checkers/sharing.ts";
 import { type Evidence, evidenceIn, vacuityOf } from "./checkers/vacuity.ts";
 import type { Fault } from "./faults/fault.ts";
 import type { Checker, History } from "./history.ts";
@@ -32,6 +33,14 @@ const checkersOf: Readonly<Record<WorkloadName, Readonly<Record<string, Checker>
   fenced: { exclusion: checkExclusion, fences: checkFences, resource: checkResource },
   waiting: { exclusion: checkExclusion, fences: checkFences, "first come": checkFirstCome },
   counting: { counting: checkCounting },
+  permits: { permits: checkPermits, fences: checkFences },
+  readers: {
+    readers: checkReaders,
+    fences: checkFences,
+    upgrades: checkUpgrades,
+    resource: checkResource,
+  },
+  leading: { exclusion: checkExclusion, fences: checkFences, resource: checkResource },
 };
 
 /** How long a worker may take to get on after a fault. */

@@ -6,11 +6,11 @@ import {
   connect,
   createCoordinator,
   LeaseholdError,
-  type Lock,
 } from "../../src/index.ts";
+import { type Guarded, guardedBy } from "./guarded.ts";
 import { sharedNowMs, type WorkerEvent, type WorkerLog } from "./history.ts";
 import { openStore } from "./open-store.ts";
-import { counterKey, namespace } from "./worker-settings.ts";
+import { counterKey, namespace, type WorkloadName } from "./worker-settings.ts";
 
 const attemptsMax = 50;
 const attemptPauseMs = 200;
@@ -28,20 +28,19 @@ export async function readFinalSum(url: string): Promise<number> {
  */
 export async function readLeftovers(
   url: string,
-  names: readonly string[],
+  workload: WorkloadName,
   ttlMs: number,
 ): Promise<readonly string[]> {
   return withStore(url, async (store) => {
     await using coordinator = createCoordinator(store, { ttl: ttlMs, namespace, clientName: inspectorName });
     const leftovers: string[] = [];
-    for (const name of names) {
-      const lock = coordinator.lock(name);
+    for (const guarded of guardedBy(workload, coordinator)) {
       try {
-        await using _grant = await lock.acquire({ wait: 8 * ttlMs });
-        leftovers.push(...(await othersIn(lock)));
+        await using _grant = await guarded.acquire({ wait: 8 * ttlMs });
+        leftovers.push(...(await othersIn(guarded)));
       } catch (error) {
         if (!(error instanceof AcquireTimeoutError)) throw error;
-        leftovers.push(`${name} could not be acquired when everybody had stopped: ${error.message}`);
+        leftovers.push(`${guarded.name} could not be acquired when everybody had stopped: ${error.message}`);
       }
     }
     return leftovers;
@@ -52,12 +51,13 @@ export async function readLeftovers(
  * What an operator does when a store was lost: makes it anew, and goes on. Its grants must be newer than all that were
  * given before.
  */
-export async function startAnew(url: string, names: readonly string[], ttlMs: number): Promise<WorkerLog> {
+export async function startAnew(url: string, workload: WorkloadName, ttlMs: number): Promise<WorkerLog> {
   const events: WorkerEvent[] = [];
   await using coordinator = await connect(url, { ttl: ttlMs, namespace, clientName: inspectorName });
-  for (const [call, name] of names.entries()) {
+  for (const [call, guarded] of guardedBy(workload, coordinator).entries()) {
+    const { name } = guarded;
     events.push({ at: sharedNowMs(), event: "called", call, name });
-    await using grant = await coordinator.lock(name).acquire({ wait: 8 * ttlMs });
+    await using grant = await guarded.acquire({ wait: 8 * ttlMs });
     events.push({ at: sharedNowMs(), event: "granted", call, name, fence: grant.fence });
   }
   events.push({ at: sharedNowMs(), event: "closed" });
@@ -65,14 +65,14 @@ export async function startAnew(url: string, names: readonly string[], ttlMs: nu
 }
 
 /** Everybody but ourselves who goes on standing in a queue. A read may be stale: it is asked for more than once. */
-async function othersIn(lock: Lock): Promise<readonly string[]> {
+async function othersIn(guarded: Guarded): Promise<readonly string[]> {
   for (let look = 1; ; look += 1) {
-    const seen = await lock.inspect();
+    const seen = await guarded.inspect();
     const others = [...(seen?.holders ?? []), ...(seen?.waiters ?? [])].filter(
       ({ client }) => client?.name !== inspectorName,
     );
     if (others.length === 0 || look >= looksMax) {
-      return others.map((other) => `${lock.name} still shows ${JSON.stringify(other)}`);
+      return others.map((other) => `${guarded.name} still shows ${JSON.stringify(other)}`);
     }
     await delay(attemptPauseMs);
   }

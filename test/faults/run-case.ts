@@ -10,7 +10,7 @@ import { openStore } from "./open-store.ts";
 import { type Random, seededRandom } from "./random.ts";
 import { readFinalSum, readLeftovers, startAnew } from "./remains.ts";
 import { openResource } from "./resource.ts";
-import { type BrokenWay, lockNamesOf } from "./worker-settings.ts";
+import type { BrokenWay } from "./worker-settings.ts";
 
 /** How a case is run. */
 export interface RunOptions {
@@ -57,8 +57,8 @@ export async function runCase({ workload, backend, fault }: Case, options: RunOp
   const stubborn = await crew.end(endTimeoutMs);
   const isLost = fault.ends === "lost";
   const finalSum = workload === "counting" && !isLost ? await readFinalSum(world.url) : undefined;
-  const leftovers = isLost ? [] : await readLeftovers(world.url, lockNamesOf(workload), ttlMs);
-  const operator = isLost ? [await startAnew(world.url, lockNamesOf(workload), ttlMs)] : [];
+  const leftovers = isLost ? [] : await readLeftovers(world.url, workload, ttlMs);
+  const operator = isLost ? [await startAnew(world.url, workload, ttlMs)] : [];
   const history: History = {
     ttlMs,
     workers: [...crew.logs(), ...operator],

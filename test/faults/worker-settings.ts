@@ -1,7 +1,7 @@
 /** The workloads, and what a worker does in each. */
-export const workloadNames = ["fenced", "counting", "waiting"] as const;
+export const workloadNames = ["fenced", "counting", "waiting", "permits", "readers", "leading"] as const;
 
-/** A workload: `fenced`, `counting`, `waiting`. */
+/** A workload: `fenced`, `counting`, `waiting`, `permits`, `readers`, `leading`. */
 export type WorkloadName = (typeof workloadNames)[number];
 
 /** Ways to break a worker on purpose, so that it is seen that the checkers find it. */
@@ -31,8 +31,9 @@ export const fencedNames = ["resource-1", "resource-2"] as const;
 /** The lock of `waiting`. */
 export const waitingName = "line";
 
-/** The locks that a workload leaves free when everybody has stopped. */
-export function lockNamesOf(workload: WorkloadName): readonly string[] {
-  if (workload === "counting") return [];
-  return workload === "fenced" ? fencedNames : [waitingName];
-}
+/** The semaphore of `permits`, and how many there are. */
+export const permits = { name: "seats", permits: 5 } as const;
+/** The read-write lock of `readers`. */
+export const readersName = "catalogue";
+/** The election of `leading`. */
+export const leadingName = "chair";

@@ -12,11 +12,14 @@ import { openLogWriter } from "./worker-log.ts";
 import { namespace, type WorkerSettings } from "./worker-settings.ts";
 import { counting } from "./workloads/counting.ts";
 import { fenced } from "./workloads/fenced.ts";
+import { leading } from "./workloads/leading.ts";
+import { permits } from "./workloads/permits.ts";
+import { readers } from "./workloads/readers.ts";
 import { waiting } from "./workloads/waiting.ts";
 import { codeOf, type Workbench } from "./workloads/workbench.ts";
 
 const reconnectPauseMs = 200;
-const workloads = { fenced, counting, waiting };
+const workloads = { fenced, counting, waiting, permits, readers, leading };
 
 const settings = JSON.parse(process.argv[2] ?? "{}") as WorkerSettings;
 const log = openLogWriter(settings.logPath);

@@ -1,22 +1,11 @@
-import { type Finding, type History, requestsIn } from "../history.ts";
-
-interface Granted {
-  readonly worker: string;
-  readonly fence: number;
-  readonly calledAt: number;
-  readonly grantedAt: number;
-}
+import { type Finding, fencesIn, type GivenFence, type History } from "../history.ts";
 
 /**
  * No two grants of a name have the same fence, and who asks when a grant has been given gets a larger one. Two that
  * asked at the same time may come in either order: when they were granted is known only by when they heard of it.
  */
 export function checkFences(history: History): Finding {
-  const byName = new Map<string, Granted[]>();
-  for (const { worker, name, fence, calledAt, grantedAt } of requestsIn(history)) {
-    if (fence === undefined || grantedAt === undefined) continue;
-    byName.set(name, [...(byName.get(name) ?? []), { worker, fence, calledAt, grantedAt }]);
-  }
+  const byName = Map.groupBy(fencesIn(history), ({ name }) => name);
   const violations = [...byName].flatMap(([name, grants]) => [
     ...duplicates(name, grants),
     ...fallsBack(name, grants),
@@ -24,7 +13,7 @@ export function checkFences(history: History): Finding {
   return { examined: [...byName.values()].flat().length, violations };
 }
 
-function duplicates(name: string, grants: readonly Granted[]): string[] {
+function duplicates(name: string, grants: readonly GivenFence[]): string[] {
   const owners = new Map<number, string>();
   return grants.flatMap(({ worker, fence }) => {
     const other = owners.get(fence);
@@ -35,12 +24,12 @@ function duplicates(name: string, grants: readonly Granted[]): string[] {
   });
 }
 
-function fallsBack(name: string, grants: readonly Granted[]): string[] {
+function fallsBack(name: string, grants: readonly GivenFence[]): string[] {
   const byGrant = [...grants].sort((a, b) => a.grantedAt - b.grantedAt);
   const byCall = [...grants].sort((a, b) => a.calledAt - b.calledAt);
   const violations: string[] = [];
   let next = 0;
-  let highest: Granted | undefined;
+  let highest: GivenFence | undefined;
   for (const grant of byCall) {
     for (let other = byGrant[next]; other !== undefined && other.grantedAt < grant.calledAt; next += 1) {
       if (highest === undefined || other.fence > highest.fence) highest = other;

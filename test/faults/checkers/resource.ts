@@ -1,11 +1,11 @@
-import { type Finding, type History, requestsIn } from "../history.ts";
+import { type Finding, fencesIn, type History } from "../history.ts";
 
 /**
  * The resource took no write with an older fence after one with a newer fence, refused none without a reason, and
  * everybody who wrote had been granted the fence that it came with.
  */
 export function checkResource(history: History): Finding {
-  const granted = new Set(requestsIn(history).map(({ worker, name, fence }) => key(worker, name, fence)));
+  const granted = new Set(fencesIn(history).map(({ worker, name, fence }) => key(worker, name, fence)));
   const highest = new Map<string, number>();
   const violations: string[] = [];
   for (const { worker, name, fence, accepted, at } of history.resource) {
@@ -21,6 +21,6 @@ export function checkResource(history: History): Finding {
   return { examined: history.resource.length, violations };
 }
 
-function key(worker: string, name: string, fence: number | undefined): string {
+function key(worker: string, name: string, fence: number): string {
   return `${worker} ${name} ${fence}`;
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Backend, type Coordinator, type Grant, LeaseholdError, type Lock } from "../../../src/index.ts";
 import { brokenLock } from "../broken-lock.ts";
-import { sharedNowMs } from "../history.ts";
+import { type Share, sharedNowMs } from "../history.ts";
 import type { Random } from "../random.ts";
 import type { ResourceClient } from "../resource-client.ts";
 import type { LogWriter } from "../worker-log.ts";
@@ -53,9 +53,10 @@ export function proveHeld({ log }: Workbench, grant: Grant, call: number): boole
 }
 
 /** Writes down a grant, and its loss when that comes. */
-export function noteGranted(bench: Workbench, grant: Grant, call: number): void {
+export function noteGranted(bench: Workbench, grant: Grant, call: number, share?: Share): void {
   const { log } = bench;
-  log.write({ event: "granted", call, name: grant.name, fence: grant.fence });
+  const { name, fence } = grant;
+  log.write({ event: "granted", call, name, fence, ...(share !== undefined && { share }) });
   grant.signal.addEventListener("abort", () => {
     if (grant.state === "lost") log.write({ event: "lost", call });
   });
@@ -69,4 +70,16 @@ export async function giveBack(bench: Workbench, grant: Grant, call: number): Pr
   } catch (error) {
     bench.log.write({ event: "release-failed", call, code: codeOf(error) });
   }
+}
+
+/** Does the same again and again, several callers of one process side by side, each call with a number of its own. */
+export async function inLanes(
+  { stopping }: Workbench,
+  lanes: number,
+  once: (call: number) => Promise<void>,
+): Promise<void> {
+  const lane = async (first: number): Promise<void> => {
+    for (let call = first; !stopping.aborted; call += lanes) await once(call);
+  };
+  await Promise.all(Array.from({ length: lanes }, (_, index) => lane(index + 1)));
 }
