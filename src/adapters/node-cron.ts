@@ -58,13 +58,11 @@ const keyForm = /^(.+):(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)$/s;
  *
  * await using coordinator = await connect("memory:");
  * const runCoordinator = cronRunCoordinator(coordinator);
- * const slot = await new Promise<Date>((resolve) => {
- *   cron.schedule("* * * * * *", (context) => {
- *     runCoordinator.signal(context)?.throwIfAborted(); // stop when the lease is lost
- *     resolve(context.date);
- *   }, { name: "report", distributed: true, runCoordinator });
- * });
- * await cron.shutdown();
+ * const task = cron.schedule("* * * * * *", (context) => {
+ *   runCoordinator.signal(context)?.throwIfAborted(); // stop when the lease is lost
+ * }, { name: "report", distributed: true, runCoordinator });
+ * const slot = await new Promise<Date>((resolve) => task.on("execution:finished", ({ date }) => resolve(date)));
+ * await task.destroy();
  * console.log(slot.getMilliseconds()); // 0
  * ```
  */
