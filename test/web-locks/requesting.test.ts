@@ -173,6 +173,18 @@ describe("a lock that is held", () => {
     expect(errorOf(holder.outcome)).toEqual(broken);
     expect(failing.outcome.error).toBe(own);
   });
+
+  test("is released by force like any other", async () => {
+    const world = createWorld();
+    const { runtime } = world;
+    const holder = request(world, 0);
+    await runtime.settle();
+    const { coordinator } = world.client(1);
+    await now(runtime, coordinator.forceRelease(name, { kind: "web-lock", reason: "stuck" }));
+    await runtime.settle();
+    expect(errorOf(holder.outcome)).toEqual(broken);
+    expect((holder.outcome.error as Error).cause).toMatchObject({ cause: { reason: "stuck" } });
+  });
 });
 
 describe("closing the coordinator", () => {
