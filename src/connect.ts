@@ -4,11 +4,11 @@ import {
   coordinatorOptions,
   createOwningCoordinator,
 } from "./coordinator.ts";
-import type { Backend } from "./core/backend.ts";
-import { describe } from "./core/durations.ts";
-import { InvalidArgumentError } from "./core/errors.ts";
+import type { Duration } from "./core/durations.ts";
 import { checkOptions } from "./core/options.ts";
-import type { Runtime } from "./core/runtime.ts";
+import { threadsRuntime } from "./core/runtime.ts";
+import { parseHeartbeat } from "./heartbeat/heartbeat-options.ts";
+import { openBackend } from "./open-backend.ts";
 
 /** Options of {@link connect}. */
 export interface ConnectOptions extends CoordinatorOptions {
@@ -16,21 +16,19 @@ export interface ConnectOptions extends CoordinatorOptions {
   readonly url?: string;
   /** `false`: the bucket, table or file must be there already; it is validated and never created. Default: true. */
   readonly setup?: boolean;
+  /**
+   * Who sends the heartbeats. `event-loop`: this thread, so that one that is busy for longer than a TTL loses its
+   * leases. `thread`: a thread of their own with a connection of its own, until the `watchdog` finds that this thread
+   * hangs. Not for `memory:`, and not with `runtime`. Default: `event-loop`.
+   */
+  readonly heartbeat?: "event-loop" | "thread";
+  /**
+   * With `heartbeat: "thread"`: the leases of a process whose event loop has not run for this long are renewed no more,
+   * and end within a TTL. At least the TTL, at most 7 days; a lock with a longer TTL of its own has that instead.
+   * Default: 30 s, or twice the TTL where that is more.
+   */
+  readonly watchdog?: Duration;
 }
-
-type Opener = (url: string, options: { readonly runtime?: Runtime }) => Promise<Backend>;
-
-/** One entry for each scheme. Imported on use, so that nobody loads a client that he does not need. */
-const openers: Readonly<Record<string, () => Promise<Opener>>> = {
-  "memory:": async () => {
-    const { memoryBackend } = await import("./backends/memory/index.ts");
-    return async (_url, options) => memoryBackend(options);
-  },
-  "sqlite:": async () => (await import("./backends/sqlite/index.ts")).sqliteBackendFromUrl,
-  "nats:": async () => (await import("./backends/nats/index.ts")).natsBackendFromUrl,
-  "tls:": async () => (await import("./backends/nats/index.ts")).natsBackendFromUrl,
-  "dynamodb:": async () => (await import("./backends/dynamodb/index.ts")).dynamodbBackendFromUrl,
-};
 
 /**
  * Connects to a store, sets it up, and answers a coordinator that owns the connection.
@@ -59,35 +57,20 @@ export async function connect(
 ): Promise<Coordinator> {
   const all: ConnectOptions =
     typeof url === "object" && url !== null ? { ...options, ...url } : { ...options, url };
-  checkOptions("connect", all, [...coordinatorOptions, "setup", "url"]);
-  const { url: store, setup = true, ...coordinator } = all;
-  const backend = await openBackend(
-    store,
-    coordinator.runtime === undefined ? {} : { runtime: coordinator.runtime },
-  );
+  checkOptions("connect", all, [...coordinatorOptions, "setup", "url", "heartbeat", "watchdog"]);
+  const { url: store, setup = true, heartbeat: _heartbeat, watchdog: _watchdog, ...coordinator } = all;
+  const thread = parseHeartbeat(all);
+  const { runtime } = coordinator;
+  const backend = await openBackend(store, runtime === undefined ? {} : { runtime });
   try {
     await backend.setup({ create: setup });
-    return createOwningCoordinator(backend, coordinator);
+    if (thread === undefined) return createOwningCoordinator(backend, coordinator, backend);
+    const { startHeartbeatThread } = await import("./heartbeat/heartbeat-threads.ts");
+    const renewal = await startHeartbeatThread({ ...thread, runtime: threadsRuntime });
+    const owned = { renewal, close: () => renewal.close().then(() => backend.close()) };
+    return createOwningCoordinator(backend, { ...coordinator, runtime: threadsRuntime }, owned);
   } catch (error) {
     await backend.close();
     throw error;
   }
-}
-
-async function openBackend(url: unknown, options: { readonly runtime?: Runtime }): Promise<Backend> {
-  const scheme = typeof url === "string" ? url.slice(0, url.indexOf(":") + 1) : "";
-  const load = Object.hasOwn(openers, scheme) ? openers[scheme] : undefined;
-  if (typeof url !== "string" || load === undefined) {
-    throw new InvalidArgumentError(
-      `connect needs a URL such as sqlite:./leasehold.db, nats://127.0.0.1:4222/bucket, dynamodb://eu-west-1/table, ` +
-        `or memory: within one process; got ${describe(withoutCredentials(url))}`,
-    );
-  }
-  const open = await load();
-  return open(url, options);
-}
-
-/** A mistyped scheme must not bring a password into a log. */
-function withoutCredentials(url: unknown): unknown {
-  return typeof url === "string" ? url.replace(/\/\/[^/]*@/, "//***@") : url;
 }

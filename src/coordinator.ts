@@ -19,6 +19,7 @@ import type { RosterHost, RosterName } from "./roster/roster-host.ts";
 import { RosterQueues } from "./roster/roster-queues.ts";
 import { createSchedule, type Schedule } from "./schedules/schedule.ts";
 import type { ScheduleOptions } from "./schedules/schedule-options.ts";
+import type { Owned } from "./sessions/renewal-loop.ts";
 import { SessionObserver } from "./sessions/session-observer.ts";
 import { SessionPool } from "./sessions/session-pool.ts";
 import { parseTtl } from "./sessions/ttl.ts";
@@ -126,12 +127,16 @@ export function createCoordinator(backend: Backend, options: CoordinatorOptions 
         "For a URL there is connect(url)",
     );
   }
-  return new OpenCoordinator(backend, options, async () => undefined);
+  return new OpenCoordinator(backend, options, { close: async () => undefined });
 }
 
-/** As {@link createCoordinator}, for a backend that is closed with the coordinator. */
-export function createOwningCoordinator(backend: Backend, options: CoordinatorOptions): Coordinator {
-  return new OpenCoordinator(backend, options, () => backend.close());
+/** As {@link createCoordinator}, with something that is closed with the coordinator: its backend for example. */
+export function createOwningCoordinator(
+  backend: Backend,
+  options: CoordinatorOptions,
+  owned: Owned,
+): Coordinator {
+  return new OpenCoordinator(backend, options, owned);
 }
 
 /** The names of {@link CoordinatorOptions}. */
@@ -151,10 +156,10 @@ class OpenCoordinator implements Coordinator {
   readonly #queues: RosterQueues;
   readonly #events = new Events();
   readonly #work = new Map<HeldGrant, Promise<unknown>>();
-  readonly #closeBackend: () => Promise<void>;
+  readonly #owned: Owned;
   #closing: Promise<void> | undefined;
 
-  constructor(backend: Backend, options: CoordinatorOptions, closeBackend: () => Promise<void>) {
+  constructor(backend: Backend, options: CoordinatorOptions, owned: Owned) {
     const { namespace = "default", clientName, driftTolerance = 0.1, runtime = systemRuntime } = options;
     checkName("namespace", namespace);
     if (clientName !== undefined) checkName("clientName", clientName);
@@ -167,10 +172,11 @@ class OpenCoordinator implements Coordinator {
     const client = { host: hostname(), pid: process.pid, ...name };
     const events = this.#events;
     this.#backend = backend;
-    this.#closeBackend = closeBackend;
+    this.#owned = owned;
     this.#runtime = runtime;
     this.#ttlMs = parseTtl(options.ttl ?? "15s");
-    this.#sessions = new SessionPool({ backend, runtime, namespace, client, events });
+    const makeRenewal = owned.renewal?.makeRenewal;
+    this.#sessions = new SessionPool({ backend, runtime, namespace, client, events, makeRenewal });
     const observer = new SessionObserver({ backend, runtime, namespace, driftTolerance, events });
     const self = `${client.host}/${client.pid}`;
     const sessions = this.#sessions;
@@ -273,7 +279,7 @@ class OpenCoordinator implements Coordinator {
     const released = grants.filter((grant) => !this.#work.has(grant)).map((grant) => grant.release());
     await this.#patiently([...released, ...this.#work.values(), this.#queues.settled()]);
     await this.#patiently([this.#sessions.close()]);
-    await this.#closeBackend();
+    await this.#owned.close();
   }
 
   /** Bounded: a store that does not answer, or work that does not end, leaves the rest to expiry. */

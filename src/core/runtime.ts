@@ -56,6 +56,15 @@ export const systemRuntime: Runtime = {
   schedule,
 };
 
+/**
+ * As {@link systemRuntime}, with a monotonic clock on which all threads of a process agree: the other one begins at 0
+ * in each thread.
+ */
+export const threadsRuntime: Runtime = {
+  ...systemRuntime,
+  monotonicMs: () => Number(process.hrtime.bigint()) / 1_000_000,
+};
+
 /** A pause that can be cut short. */
 export interface Sleep {
   /** Resolves when the time is over, or {@link Sleep.end} was called. Never rejects. */

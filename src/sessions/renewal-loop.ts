@@ -23,6 +23,43 @@ export interface SessionContext {
   readonly namespace: string;
   readonly client: ClientDescription;
   readonly events?: Events;
+  /** Who renews its sessions. Default: a {@link RenewalLoop} in this thread. */
+  readonly makeRenewal?: MakeRenewal | undefined;
+}
+
+/** Renews one session's record, from this thread or from another. */
+export interface Renewal {
+  /** The newest version of the record that is known; `null`: none. */
+  readonly version: Version | null;
+  /** Writes the record for the first time. */
+  open(): Promise<void>;
+  /** Renews from now on. */
+  start(): void;
+  /** Looks at the record as soon as it may: somebody says that there is a message. */
+  hurry(): void;
+  /** Ends it. What is on its way may still land; nobody is told. */
+  stop(): void;
+  /**
+   * Only where another thread renews: the moment before the newest heartbeat known to be applied was sent, also when
+   * nothing of it was told yet. Tells the keeper first if that thread has ended it.
+   */
+  look?(): Instant | undefined;
+  /** Only where another thread renews: resolves when that has stopped too, or is too slow to wait for. */
+  stopped?(): Promise<void>;
+}
+
+/** Makes what renews a new session. */
+export type MakeRenewal = (
+  context: SessionContext,
+  session: string,
+  ttlMs: number,
+  keeper: LeaseKeeper,
+) => Renewal;
+
+/** What ends with a coordinator, and may renew its sessions. */
+export interface Owned {
+  readonly renewal?: { readonly makeRenewal: MakeRenewal };
+  close(): Promise<void>;
 }
 
 /** Who owns the lease that a loop renews: knows the deadline, and is told all that the loop learns. */
@@ -36,7 +73,7 @@ export interface LeaseKeeper {
   /** How the last attempt failed; `undefined`: it did not. */
   onAttempt(failure: unknown): void;
   /** The record can never be renewed again. */
-  onEnded(why: string): void;
+  onEnded(why: string, cause?: unknown): void;
   /** Somebody left a message. The same one may come again. */
   onRequest(request: SessionRequest): void;
 }
@@ -57,7 +94,7 @@ const doubtfulBeatsMax = 128;
  * Others write into the record as well: messages to the holder, and a tombstone. A message is read when it makes a
  * heartbeat conflict, and is gone with the next one; it renews nothing.
  */
-export class RenewalLoop {
+export class RenewalLoop implements Renewal {
   readonly #context: SessionContext;
   readonly #ttlMs: number;
   readonly #key: string;
@@ -86,31 +123,26 @@ export class RenewalLoop {
     this.#renewedAt = instant(context.runtime);
   }
 
-  /** The newest version of the record that is known; `null`: none. */
   get version(): Version | null {
     return this.#version;
   }
 
-  /** Writes the record for the first time. */
   async open(): Promise<void> {
     const result = await this.#context.backend.commit([this.#heartbeat(null)], { urgent: true });
     invariant(result.committed, "session ids are never drawn twice");
     this.#renewed(this.#beat, result.versions[0] ?? null);
   }
 
-  /** Renews from now on. */
   start(): void {
     this.#arm(this.#nextBeatDelayMs());
   }
 
-  /** Looks at the record as soon as it may: somebody says that there is a message. */
   hurry(): void {
     if (this.#isStopped || this.#isHurried) return;
     this.#isHurried = true;
     this.#arm(this.#dueAtMs - this.#context.runtime.monotonicMs());
   }
 
-  /** Ends it. What is on its way may still land; nobody is told. */
   stop(): void {
     this.#isStopped = true;
     this.#cancelBeat();

@@ -2,7 +2,14 @@ import type { Unsubscribe } from "../core/backend.ts";
 import { LeaseLostError, UnavailableError } from "../core/errors.ts";
 import type { CancelTimer } from "../core/runtime.ts";
 import { disagree, elapsedMs, type Instant, instant, quickElapsedMs } from "./lease-clock.ts";
-import { attemptsPerTtl, beatsPerTtl, RenewalLoop, type SessionContext } from "./renewal-loop.ts";
+import {
+  attemptsPerTtl,
+  beatsPerTtl,
+  type LeaseKeeper,
+  type Renewal,
+  RenewalLoop,
+  type SessionContext,
+} from "./renewal-loop.ts";
 import { decodeSession, sessionKey } from "./session-record.ts";
 import type { SessionRequest } from "./session-request.ts";
 import { TicketBook } from "./ticket-book.ts";
@@ -35,7 +42,7 @@ export class Session {
   readonly ttlMs: number;
   readonly #context: SessionContext;
   readonly #key: string;
-  readonly #loop: RenewalLoop;
+  readonly #loop: Renewal;
   readonly #lossListeners = new Set<LossListener>();
   readonly #wakeListeners = new Map<string, Set<() => void>>();
   readonly #tickets = new TicketBook();
@@ -55,16 +62,19 @@ export class Session {
     this.id = runtime.id();
     this.#key = sessionKey(namespace, this.id);
     this.#renewedAt = instant(runtime);
-    this.#loop = new RenewalLoop(context, this.id, ttlMs, {
+    const keeper: LeaseKeeper = {
       isOver: () => this.#isOver(),
       claim: () => this.#tickets.claim(),
       onRenewed: (sentAt) => this.#renewed(sentAt),
       onAttempt: (failure) => {
         this.#lastFailure = failure;
       },
-      onEnded: (why) => this.#lose(why),
+      onEnded: (why, cause) => this.#lose(why, cause),
       onRequest: (request) => this.hear(request),
-    });
+    };
+    this.#loop =
+      context.makeRenewal?.(context, this.id, ttlMs, keeper) ??
+      new RenewalLoop(context, this.id, ttlMs, keeper);
     this.#uncertainty = new Uncertainty(runtime, {
       state: () => this.state,
       untilUncertainMs: () => ttlMs * uncertainAfterTtls - this.#quickElapsedMs(),
@@ -103,7 +113,7 @@ export class Session {
 
   /** Milliseconds until the deadline, unless it is renewed before. 0 when lost. */
   remainingMs(): number {
-    return this.#lost !== undefined ? 0 : Math.max(0, this.ttlMs - this.#quickElapsedMs());
+    return this.#isLostElsewhere() ? 0 : Math.max(0, this.ttlMs - this.#quickElapsedMs());
   }
 
   /** A ticket that this session never used, for one attempt to enter a roster. */
@@ -168,7 +178,7 @@ export class Session {
 
   /** Compares the clocks with the deadline, and loses the session if that has passed. */
   check(): void {
-    if (this.#lost !== undefined) return;
+    if (this.#isLostElsewhere()) return;
     const { runtime } = this.#context;
     if (this.#quickElapsedMs() >= this.ttlMs) this.#loseByDeadline();
     // A machine that slept while its clock was set back.
@@ -182,6 +192,7 @@ export class Session {
   async close(): Promise<void> {
     if (this.#lost !== undefined) return;
     this.#lose("its coordinator was closed");
+    await this.#loop.stopped?.();
     const { backend } = this.#context;
     const key = this.#key;
     let expect = this.#loop.version;
@@ -199,7 +210,8 @@ export class Session {
     // The answer may come after the deadline, for example when this process was stopped in between.
     this.#checkThoroughly();
     if (this.#lost !== undefined) return;
-    this.#renewedAt = sentAt;
+    // Another thread's words come later than what it shows.
+    if (sentAt.monotonicMs > this.#renewedAt.monotonicMs) this.#renewedAt = sentAt;
     this.#armDeadline();
     this.#uncertainty.renewed();
   }
@@ -213,6 +225,15 @@ export class Session {
     });
   }
 
+  /** Whether it is lost. Looks at what another thread shows first: this one may have stood still for many heartbeats. */
+  #isLostElsewhere(): boolean {
+    if (this.#lost !== undefined) return true;
+    const renewedAt = this.#loop.look?.();
+    if (renewedAt !== undefined && renewedAt.monotonicMs > this.#renewedAt.monotonicMs)
+      this.#renewedAt = renewedAt;
+    return this.#lost !== undefined;
+  }
+
   #quickElapsedMs(): number {
     const { runtime } = this.#context;
     return quickElapsedMs(this.#renewedAt, runtime.monotonicMs(), runtime.wallMs());
@@ -224,7 +245,7 @@ export class Session {
   }
 
   #checkThoroughly(): void {
-    if (this.#lost !== undefined) return;
+    if (this.#isLostElsewhere()) return;
     if (elapsedMs(this.#renewedAt, instant(this.#context.runtime)) >= this.ttlMs) this.#loseByDeadline();
   }
 
