@@ -10,6 +10,7 @@ import { checkName, recordKey } from "./core/names.ts";
 import { checkOptions } from "./core/options.ts";
 import { type Runtime, startSleep, systemRuntime } from "./core/runtime.ts";
 import { createElection, type Election, type ElectionOptions } from "./elections/election.ts";
+import { createGroup, type Group, type GroupOptions } from "./groups/group.ts";
 import { createLock, type Lock, type LockOptions } from "./locks/lock.ts";
 import { createMultiLock, type MultiLock } from "./locks/multi-lock.ts";
 import { createReadWriteLock, type ReadWriteLock } from "./locks/read-write-lock.ts";
@@ -96,6 +97,8 @@ export interface Coordinator extends Administration, AsyncDisposable {
   latch(name: string, count: number): Latch;
   /** The barrier of this name, at which `parties` begin and end together: 1 to 100. @throws InvalidArgumentError */
   barrier(name: string, parties: number): Barrier;
+  /** The group of this name, whose members see one another. @throws InvalidArgumentError for an illegal name or TTL. */
+  group(name: string, options?: GroupOptions): Group;
   /** Creates the bucket, table or file if it is missing, and validates it. `connect` has done it already. */
   setup(): Promise<void>;
   /**
@@ -236,6 +239,10 @@ class OpenCoordinator implements Coordinator {
 
   barrier(name: string, parties: number): Barrier {
     return createBarrier(this.#host, name, parties);
+  }
+
+  group(name: string, options?: GroupOptions): Group {
+    return createGroup(this.#host, name, options);
   }
 
   setup(): Promise<void> {

@@ -67,6 +67,14 @@ export {
   type SqlStatement,
   sqlFragment,
 } from "./fencing/sql-text.ts";
+export type {
+  Group,
+  GroupOptions,
+  JoinGroupOptions,
+  ObserveGroupOptions,
+} from "./groups/group.ts";
+export type { Member } from "./groups/member.ts";
+export type { OwnedPartition, Partitions, RunPartitionsOptions } from "./groups/partitions.ts";
 export type { MultiGrant } from "./locks/joint-grant.ts";
 export type { Lock, LockOptions } from "./locks/lock.ts";
 export type { MultiLock } from "./locks/multi-lock.ts";

@@ -98,6 +98,7 @@ const isKept: Readonly<Record<RosterKind, boolean>> = {
   "web-lock": false,
   election: false,
   group: true,
+  partition: false,
   schedule: true,
   barrier: true,
   latch: true,

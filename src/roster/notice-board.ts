@@ -1,4 +1,5 @@
 import type { LeaseholdError } from "../core/errors.ts";
+import { lookOut } from "./lookout.ts";
 import { type Patience, PendingAnswer } from "./pending-answer.ts";
 import type { Roster } from "./roster.ts";
 import type { RosterChange } from "./roster-change.ts";
@@ -35,6 +36,15 @@ export class NoticeBoard {
   /** The roster as one read shows it. */
   async read(): Promise<Roster> {
     return (await this.#context.driver.read()).view.roster;
+  }
+
+  /** As one read shows it together with the sessions of all who hold it, without those who are dead by now. */
+  async look(): Promise<Roster> {
+    const { driver } = this.#context;
+    const known = driver.known ?? (await driver.read()).view;
+    const { view, heal } = await lookOut(this.#context, driver, known.roster.holders, []);
+    if (heal === undefined) return view.roster;
+    return (await driver.submit({ apply: heal, isWanted: (failure) => failure === undefined })).roster;
   }
 
   /**

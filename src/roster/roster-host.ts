@@ -12,6 +12,7 @@ export type RosterKind =
   | "read-write"
   | "election"
   | "group"
+  | "partition"
   | "schedule"
   | "barrier"
   | "latch"

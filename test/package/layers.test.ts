@@ -11,6 +11,7 @@ const primitives = [
   "barriers",
   "schedules",
   "elections",
+  "groups",
   "counters",
   "limiters",
   "kv",
