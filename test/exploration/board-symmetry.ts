@@ -56,11 +56,12 @@ export class BoardExchange {
   }
 
   #client(client: Client): Client {
-    const { known, flight, flightRoster, entry } = client;
+    const { known, flight, flightRoster, entry, share } = client;
     return {
       ...client,
       known: typeof known === "object" ? { roster: this.rosters.of(known.roster) } : known,
       flightRoster: flight === "current" ? this.rosters.of(flightRoster) : flightRoster,
+      share: share && { ...share, evicting: this.sessions(share.evicting) },
       entry: entry && { ...entry, evicting: this.sessions(entry.evicting) },
     };
   }

@@ -14,6 +14,8 @@ import {
 } from "./client.ts";
 import type { Conduct, RosterRules } from "./rules.ts";
 import { Violation } from "./search.ts";
+import { freshShare, type Share, type ShareStyle } from "./share.ts";
+import { ShareMoves } from "./share-moves.ts";
 
 /** How one client asks. `try`: takes it at once or not at all, as `tryAcquire` does. */
 export interface ClientStyle {
@@ -21,6 +23,8 @@ export interface ClientStyle {
   readonly weight: number;
   /** Its wall clock, which never moves. Fences may come from it. */
   readonly wallMs: number;
+  /** Where its grants change their weight. */
+  readonly share?: ShareStyle;
 }
 
 const ttlMs = 1_000;
@@ -34,12 +38,14 @@ export class ClientMoves {
   readonly #conduct: Conduct;
   readonly #index: number;
   readonly style: ClientStyle;
+  readonly shares: ShareMoves | undefined;
 
   constructor(rules: RosterRules, conduct: Conduct, index: number, style: ClientStyle) {
     this.#rules = rules;
     this.#conduct = conduct;
     this.#index = index;
     this.style = style;
+    this.shares = style.share && new ShareMoves(rules, conduct, style.share);
   }
 
   /** A caller asks; the client stands for him with its session, or a new one. */
@@ -56,14 +62,14 @@ export class ClientMoves {
   /** The holder gives back; what else its callers want rides in the same write. */
   release(client: Client, ticket: number): Client {
     const held = client.held.filter((other) => other !== ticket);
-    return this.#withLeave({ ...client, held }, ticket, "release");
+    return this.#withLeave({ ...client, held, share: undefined }, ticket, "release");
   }
 
   /** The deadline of the session passes. `isToldOff`: its holder says that he has stopped, by a release. */
   lose(client: Client, isToldOff: boolean): Client {
     if (!this.#conduct.stopsAtDeadline) return { ...client, isOverdue: true };
     const leaves = client.leaves.filter((leave) => leave.isSent || leave.kind !== "release");
-    let lost: Client = { ...client, isLive: false, held: [], leaves };
+    let lost: Client = { ...client, isLive: false, held: [], share: undefined, leaves };
     if (isToldOff) for (const ticket of client.held) lost = this.#withLeave(lost, ticket, "afterLoss");
     return lost.entry === undefined || lost.entry.isSent ? lost : this.#endEntry(lost);
   }
@@ -71,7 +77,8 @@ export class ClientMoves {
   /** The batch that was sent is done, and this is the roster after it; or it need not be sent. */
   resolve(client: Client, view: Roster): Client {
     const leaves = client.leaves.filter((leave) => !leave.isSent);
-    const done: Client = { ...client, leaves, flight: "none", flightRoster: 0 };
+    const share = this.#changed(client, (moves, held, id) => moves.resolve(held, id, view));
+    const done: Client = { ...client, leaves, share, flight: "none", flightRoster: 0 };
     return settled(this.#resolveEntry(done, view));
   }
 
@@ -80,7 +87,8 @@ export class ClientMoves {
     const leaves = client.leaves
       .filter((leave) => !leave.isSent || this.#isRepeated(client, leave))
       .map((leave) => ({ ...leave, isSent: false }));
-    const failed: Client = { ...client, leaves, flight: "none", flightRoster: 0, known: "none" };
+    const share = this.#changed(client, (moves, held) => moves.again(held, true));
+    const failed: Client = { ...client, leaves, share, flight: "none", flightRoster: 0, known: "none" };
     const kept: Client = { ...failed, isKnownFresh: true };
     const { entry } = client;
     if (entry === undefined) return settled(kept);
@@ -96,7 +104,9 @@ export class ClientMoves {
     const leaves = client.leaves
       .filter(({ kind, incarnation }) => kind !== "release" || this.#isOwn(client, incarnation))
       .map((leave) => ({ ...leave, isSent: false }));
-    const again: Client = { ...client, leaves, known, isKnownFresh: true, flight: "none", flightRoster: 0 };
+    const share = this.#changed(client, (moves, held) => moves.again(held, false));
+    const unsentToo = { leaves, share, known, isKnownFresh: true } as const;
+    const again: Client = { ...client, ...unsentToo, flight: "none", flightRoster: 0 };
     const { entry } = client;
     if (entry === undefined) return settled(again);
     const unsent: Client = { ...again, entry: { ...entry, isSent: false, isEvictSent: false } };
@@ -106,9 +116,9 @@ export class ClientMoves {
 
   /** Who waits sees a roster. */
   follow(client: Client, entry: EntryState, view: Roster): Client {
-    const { place } = this.#rules.standing(view, this.entrant(client, entry.ticket));
-    if (place === "holder") return this.#deliver({ ...client, entry });
-    if (place === "waiter") return { ...client, entry };
+    const standing = this.#rules.standing(view, this.entrant(client, entry.ticket));
+    if (standing.place === "holder") return this.#deliver({ ...client, entry }, standing.holder.fence);
+    if (standing.place === "waiter") return { ...client, entry };
     return { ...client, entry: { ...entry, stage: "joining", isSent: false } };
   }
 
@@ -117,6 +127,14 @@ export class ClientMoves {
     const { rules, entry } = { rules: this.#rules, entry: client.entry };
     let roster = base;
     let isSettled = true;
+    const { share } = client;
+    if (share !== undefined && (share.changes.length > 0 || share.evicting !== 0)) {
+      this.#changed(client, (moves, held, id) => {
+        roster = this.#evict(moves.apply(roster, id, held), held.evicting);
+        return held;
+      });
+      isSettled = false;
+    }
     for (const leave of client.leaves) {
       const id = this.#idOf(leave);
       const mayRest = leave.kind === "afterLoss" || !this.#conduct.leaveAlwaysWrites;
@@ -143,10 +161,11 @@ export class ClientMoves {
   /** Everything that waits to be written goes on its way. */
   send(client: Client): Client {
     const leaves = client.leaves.map((leave) => ({ ...leave, isSent: true }));
+    const share = this.#changed(client, (moves, held) => moves.send(held));
     const { entry } = client;
-    if (entry === undefined) return { ...client, leaves };
+    if (entry === undefined) return { ...client, leaves, share };
     const isSent = entry.stage === "joining";
-    return { ...client, leaves, entry: { ...entry, isSent, isEvictSent: entry.evicting !== 0 } };
+    return { ...client, leaves, share, entry: { ...entry, isSent, isEvictSent: entry.evicting !== 0 } };
   }
 
   /** Whether a read could show that something needs no write. */
@@ -183,9 +202,10 @@ export class ClientMoves {
     const done = { ...entry, isSent: false, evicting: 0, isEvictSent: false };
     if (entry.stage === "waiting") return entry.isEvictSent ? this.follow(client, done, view) : client;
     if (!entry.isSent) return client;
-    const { place } = this.#rules.standing(view, this.entrant(client, entry.ticket));
+    const standing = this.#rules.standing(view, this.entrant(client, entry.ticket));
+    const { place } = standing;
     const joined: Client = { ...client, entry: { ...done, mayStand: done.mayStand || place !== "absent" } };
-    if (place === "holder") return this.#deliver(joined);
+    if (standing.place === "holder") return this.#deliver(joined, standing.holder.fence);
     if (place === "waiter" && this.style.asks === "try") {
       throw new Violation("a try never stands in line", sessionId({ client: this.#index, ...client }));
     }
@@ -194,12 +214,30 @@ export class ClientMoves {
     return { ...joined, entry: { ...done, mayStand: true, stage: "waiting" } };
   }
 
-  #deliver(client: Client): Client {
+  #deliver(client: Client, fence: number): Client {
     const { entry, caller } = client;
     const isWanted = client.isLive && caller === "waiting";
     if (entry === undefined || (this.#conduct.asksBeforeDelivery && !isWanted)) return this.#endEntry(client);
     const held = caller === "gone" ? client.held : [...client.held, entry.ticket];
-    return { ...client, entry: undefined, held, caller: "none" };
+    const { share: style, weight } = this.style;
+    const share = style && caller !== "gone" ? freshShare(style, entry.ticket, weight, fence) : client.share;
+    return { ...client, entry: undefined, held, share, caller: "none" };
+  }
+
+  /** Does something with what the client holds, where that may change its weight. */
+  #changed(
+    client: Client,
+    change: (moves: ShareMoves, share: Share, id: EntrantId) => Share,
+  ): Share | undefined {
+    const { share, incarnation } = client;
+    if (this.shares === undefined || share === undefined) return share;
+    const session = sessionId({ client: this.#index, incarnation });
+    return change(this.shares, share, { session, ticket: share.ticket });
+  }
+
+  /** Who waits to grow sees a roster. */
+  followGrowth(client: Client, view: Roster): Client {
+    return { ...client, share: this.#changed(client, (moves, share, id) => moves.follow(share, id, view)) };
   }
 
   /** The entry came to nothing. Who still waits, because only the session was lost, stands again with the next one. */

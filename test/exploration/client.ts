@@ -1,4 +1,5 @@
 import type { EntrantId } from "../../src/roster/roster.ts";
+import { isShareUnsent, type Share, shareKey } from "./share.ts";
 
 /** A session of a client: which client, and its how-many-th. */
 export interface SessionName {
@@ -52,6 +53,8 @@ export interface Client {
   readonly entry: EntryState | undefined;
   /** Tickets of the grants that were delivered, neither released nor lost. */
   readonly held: readonly number[];
+  /** What it holds, where its weight may change. */
+  readonly share: Share | undefined;
   readonly leaves: readonly Leave[];
   readonly known: Known;
   /** Whether what is known came from a conflict just now, so that a join may settle in it without a read. */
@@ -75,7 +78,7 @@ export function freshClient(acquiresLeft: number): Client {
       tickets: 0,
       caller: "none",
     },
-    ...{ entry: undefined, held: [], leaves: [], known: "none", isKnownFresh: false },
+    ...{ entry: undefined, held: [], share: undefined, leaves: [], known: "none", isKnownFresh: false },
     ...{ flight: "none", flightRoster: 0 },
   };
 }
@@ -89,7 +92,7 @@ export function hasPending(client: Client): boolean {
   const { entry, leaves } = client;
   if (entry !== undefined && !entry.isSent && entry.stage === "joining") return true;
   if (entry !== undefined && entry.evicting !== 0 && !entry.isEvictSent) return true;
-  return leaves.some((leave) => !leave.isSent);
+  return leaves.some((leave) => !leave.isSent) || isShareUnsent(client.share);
 }
 
 /** Whether the client has nothing more to do, ever. */
@@ -135,7 +138,7 @@ export function clientKey(client: Client): string {
   }
   for (const ticket of client.held) text += `h${ticket}`;
   for (const leave of client.leaves) text += `l${leaveOrder(leave)}`;
-  return text;
+  return text + shareKey(client.share);
 }
 
 /** Leaves commute, so the order in which they were asked for does not tell two clients apart. */

@@ -20,6 +20,21 @@ const waiter: ClientStyle = { asks: "wait", weight: 1, wallMs: 0 };
 const heavy: ClientStyle = { ...waiter, weight: 2 };
 const trier: ClientStyle = { ...waiter, asks: "try" };
 
+const reader: ClientStyle = waiter;
+/** As in a read-write lock whose capacity is 5. */
+const upgradeable: ClientStyle = {
+  ...{ asks: "wait", weight: 3, wallMs: 0 },
+  share: { from: 3, most: 5, below: { 5: 3, 3: 1 }, upgrades: 1, downgrades: 1 },
+};
+const writer: ClientStyle = {
+  ...{ asks: "wait", weight: 5, wallMs: 0 },
+  share: { below: { 5: 1 }, upgrades: 0, downgrades: 1 },
+};
+const persistent: ClientStyle = {
+  ...upgradeable,
+  share: { from: 3, most: 5, below: { 5: 3 }, upgrades: 2, downgrades: 1 },
+};
+
 function clients(...styles: readonly ClientStyle[]): Pick<RosterWorldOptions, "clients"> {
   return { clients: styles };
 }
@@ -51,6 +66,31 @@ function lease(name: string, about: string, options: Partial<LeaseWorldOptions>)
 function quick(configuration: Configuration): Configuration {
   return { ...configuration, isQuick: true };
 }
+
+const readWrite: Partial<RosterWorldOptions> = {
+  ...{ capacity: 5, acquires: 1 },
+  ...clients(reader, upgradeable, writer),
+};
+const faultKinds = ["crashes", "expiries", "lostReplies", "staleReads", "cancels"] as const;
+
+const wordsOf = {
+  crashes: "crash",
+  expiries: "expiry",
+  lostReplies: "lost-reply",
+  staleReads: "stale-read",
+  cancels: "cancel",
+} as const;
+
+/** Each kind of fault alone, and each two of them, where a reader, an upgradeable reader and a writer meet. */
+const readWriteFaults: readonly Configuration[] = faultKinds.flatMap((first, index) =>
+  faultKinds.slice(index).map((second) => {
+    const kinds = [...new Set([first, second])].map((kind) => wordsOf[kind]);
+    return roster(`read-write-${kinds.join("-")}`, `an upgrade among them, ${kinds.join(" and ")}`, {
+      ...readWrite,
+      ...faults({ [first]: 1, [second]: 1 }),
+    });
+  }),
+);
 
 const nobodyWaits = { expiries: 1, lostReplies: 1, cancels: 1, crashes: 1 };
 
@@ -124,6 +164,16 @@ export const configurations: readonly Configuration[] = [
     ...{ ...tries, acquires: 1 },
     ...faults(nobodyWaits),
   }),
+  quick(roster("read-write", "a reader, an upgradeable reader, a writer; no faults", readWrite)),
+  ...readWriteFaults,
+  roster(
+    "read-write-again",
+    "a reader and one that upgrades twice, gives up, with a lost reply, a stale replica",
+    {
+      ...{ ...readWrite, ...clients(reader, persistent) },
+      ...faults({ lostReplies: 1, staleReads: 1, cancels: 1 }),
+    },
+  ),
   quick(lease("lease-drift", "clocks at the largest drift, late and lost heartbeats", {})),
   lease("lease-two-beats", "two heartbeats on their way at once", { doubtfulMax: 2 }),
   quick(lease("lease-sleep", "the holder's machine sleeps", { maySleep: true })),

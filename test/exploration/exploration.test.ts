@@ -6,6 +6,7 @@ import { configurations } from "./configurations.ts";
 import { conductMutants, leaseMutants, rosterMutants } from "./mutants.ts";
 import { RosterWorld, type RosterWorldOptions } from "./roster-world.ts";
 import { search, type World } from "./search.ts";
+import { shareMutants } from "./share-mutants.ts";
 
 const timeoutMs = 120_000;
 
@@ -19,6 +20,7 @@ const statesOf: Readonly<Record<string, number>> = {
   "mutex-3x2-clocks": 144_606,
   "semaphore-3x2": 255_684,
   "try-3x2": 188_003,
+  "read-write": 15_882,
   "lease-drift": 13_853,
   "lease-sleep": 44_518,
 };
@@ -34,7 +36,7 @@ test.for(quick)("$name holds: $about", { timeout: timeoutMs }, ({ name, world })
   expect({ isComplete, states }).toEqual({ isComplete: true, states: statesOf[name] });
 });
 
-const mutants = [...rosterMutants, ...conductMutants, ...leaseMutants];
+const mutants = [...rosterMutants, ...conductMutants, ...leaseMutants, ...shareMutants];
 
 test.for(mutants)("is caught: $title", { timeout: timeoutMs }, ({ breaks, world }) => {
   const { violation } = search(world());

@@ -60,7 +60,7 @@ function row(
   verdict: string,
 ): string {
   const numbers = [states, transitions].map((count) => count.toLocaleString("en").padStart(13)).join("");
-  return `${name.padEnd(28)}${numbers}${String(depth).padStart(7)}${seconds.toFixed(1).padStart(9)}  ${verdict}`;
+  return `${name.padEnd(34)}${numbers}${String(depth).padStart(7)}${seconds.toFixed(1).padStart(9)}  ${verdict}`;
 }
 
 function explore(chosen: readonly Configuration[]): boolean {
@@ -70,7 +70,7 @@ function explore(chosen: readonly Configuration[]): boolean {
     "depth".padStart(7),
     "seconds".padStart(9),
   ];
-  console.log(`${"configuration".padEnd(28)}${columns.join("")}  verdict`);
+  console.log(`${"configuration".padEnd(34)}${columns.join("")}  verdict`);
   const total = { states: 0, transitions: 0, depth: 0, isComplete: true, violation: undefined };
   let seconds = 0;
   let isWell = true;
@@ -95,7 +95,7 @@ try {
   const options = read();
   if (options.help === true) console.log(help);
   else if (options.list === true)
-    for (const { name, about } of configurations) console.log(`${name.padEnd(28)}${about}`);
+    for (const { name, about } of configurations) console.log(`${name.padEnd(34)}${about}`);
   else if (!explore(selected(options))) process.exitCode = 1;
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;

@@ -70,7 +70,7 @@ export class RosterBoard {
     this.#least = new Int32Array(this.words);
     this.#exchanged = new Int32Array(this.words);
     const numbers = { rosters: this.#rosters, clients: this.#clients, zombies: this.#zombies };
-    const kinds = styles.map(({ asks, weight, wallMs }) => `${asks} ${weight} ${wallMs}`);
+    const kinds = styles.map((style) => JSON.stringify(style));
     this.#exchanges = exchanges(kinds).map((order) => new BoardExchange(order, numbers));
     this.#from = this.#next;
   }
@@ -259,7 +259,10 @@ function outdated(client: Client, before: number): Client {
 
 function rosterKey({ fence, capacity, holders, waiters }: Roster): string {
   let key = `${fence}/${capacity}`;
-  for (const holder of holders) key += `h${nameOf(holder)}=${holder.fence}`;
+  for (const holder of holders) {
+    const { fence: given, weight, wants } = holder;
+    key += `h${nameOf(holder)}=${given}*${weight}${wants === undefined ? "" : `+${wants}`}`;
+  }
   for (const waiter of waiters) key += `w${nameOf(waiter)}`;
   return key;
 }

@@ -1,6 +1,7 @@
 import type { Entrant, Holder, Roster } from "../../src/roster/roster.ts";
 import { type Client, clientName, countsOn, sessionBit, sessionNamed } from "./client.ts";
 import { Violation } from "./search.ts";
+import { isShareBusy } from "./share.ts";
 
 // Written without the shipped functions: they are what is on trial.
 
@@ -38,18 +39,36 @@ function checkBelievers({ roster, clients, dead, weights }: Scene): void {
   let believed = 0;
   for (const [index, client] of clients.entries()) {
     for (const ticket of client.held) {
-      believed += weights[index] ?? 0;
+      believed += client.share?.ticket === ticket ? client.share.counted : (weights[index] ?? 0);
       const name = `${clientName(index)}${client.incarnation}#${ticket}`;
       if (!roster.holders.some((holder) => nameOf(holder) === name)) {
         throw new Violation("who believes to hold stands as a holder", `${name} in ${showRoster(roster)}`);
       }
     }
+    checkShare(roster, client, index);
     if (client.isLive && (dead & sessionBit({ client: index, incarnation: client.incarnation })) !== 0) {
       throw new Violation("no live session is declared dead", clientName(index));
     }
     checkWaiter(roster, client, index);
   }
   if (believed > roster.capacity) throw new Violation("no two believe to hold the same", showRoster(roster));
+}
+
+/** Who counts on a weight has it; and where that came by growing, with the fence that it was told. */
+function checkShare(roster: Roster, { share, incarnation }: Client, index: number): void {
+  if (share === undefined) return;
+  const name = `${clientName(index)}${incarnation}#${share.ticket}`;
+  const holder = roster.holders.find((other) => nameOf(other) === name);
+  if (holder === undefined) return;
+  if (holder.weight < share.counted) {
+    throw new Violation("who counts on a weight has it", `${name} in ${showRoster(roster)}`);
+  }
+  if (share.counted === share.weight && !isShareBusy(share) && holder.fence < share.fence) {
+    throw new Violation("fences are unique and rise", `${name} was told ${share.fence}`);
+  }
+  if (isShareBusy(share)) return;
+  const isMore = holder.wants !== undefined || holder.weight > share.weight;
+  if (isMore) throw new Violation("nothing is left behind", `${name} in ${showRoster(roster)}`);
 }
 
 function checkWaiter(roster: Roster, client: Client, index: number): void {
@@ -96,12 +115,18 @@ export function checkTaken(before: Roster, after: Roster, clients: readonly Clie
 
 function checkFences(before: Roster, after: Roster): void {
   if (after.fence < before.fence) throw new Violation("fences are unique and rise", "the last one fell");
-  const earlier = new Map(before.holders.map((holder) => [nameOf(holder), holder.fence]));
+  const earlier = new Map(before.holders.map((holder) => [nameOf(holder), holder]));
   for (const holder of after.holders) {
-    const fence = earlier.get(nameOf(holder));
-    if (fence === undefined ? holder.fence > before.fence : holder.fence === fence) continue;
+    const was = earlier.get(nameOf(holder));
+    const isNew = was === undefined || holder.weight > was.weight;
+    if (isNew ? holder.fence > before.fence : isSameFence(was, holder, before)) continue;
     throw new Violation("fences are unique and rise", `${holder.fence} was given after ${before.fence}`);
   }
+}
+
+/** A write may give an upgrade up and ask for the next one, which is then another grant. */
+function isSameFence(was: Holder, holder: Holder, before: Roster): boolean {
+  return was.fence === holder.fence || (was.weight === holder.weight && holder.fence > before.fence);
 }
 
 /** First come, first served: nobody overtakes, in the queue or out of it, and no holder goes back to it. */
@@ -117,6 +142,16 @@ function checkOrder(before: Roster, after: Roster): void {
     last = place;
   }
   const free = after.capacity - sumOf(after.holders.map(({ weight }) => weight));
+  const growing = after.holders.filter(({ wants }) => wants !== undefined);
+  if (growing.length > 0 && served.length > 0) {
+    throw new Violation("nobody is admitted before who grows", showRoster(after));
+  }
+  for (const { wants = 0, weight, ...holder } of growing) {
+    if (wants - weight <= free) {
+      throw new Violation("nobody waits for what is free", `${holder.session} in ${showRoster(after)}`);
+    }
+  }
+  if (growing.length > 0) return;
   const [first] = after.waiters;
   if (first !== undefined && first.weight <= free) {
     throw new Violation("nobody waits for what is free", `${nameOf(first)} in ${showRoster(after)}`);
@@ -134,6 +169,10 @@ export function nameOf(entrant: Entrant | Holder): string {
 
 /** A roster in one line. */
 export function showRoster({ fence, holders, waiters }: Roster): string {
-  const held = holders.map((holder) => `${nameOf(holder)}=${holder.fence}`);
+  const held = holders.map((holder) => {
+    const { weight, wants } = holder;
+    const share = weight === 1 ? "" : ` of ${weight}`;
+    return `${nameOf(holder)}=${holder.fence}${share}${wants === undefined ? "" : ` wants ${wants}`}`;
+  });
   return `[${held.join(" ")} | ${waiters.map(nameOf).join(" ")}] fence ${fence}`;
 }

@@ -1,4 +1,5 @@
 import { type Client, clientName } from "./client.ts";
+import { describeShare } from "./share.ts";
 
 /** A client's memory in a few words, for traces. */
 export function describeClient(client: Client, index: number): string {
@@ -7,6 +8,7 @@ export function describeClient(client: Client, index: number): string {
   const { entry, held, leaves, caller, flight, known, isLive } = client;
   const words: string[] = [];
   if (held.length > 0) words.push(`holds ${held.map((ticket) => `#${ticket}`).join(" ")}`);
+  if (client.share !== undefined) words.push(...describeShare(client.share));
   if (entry !== undefined) words.push(`is ${entry.stage} as #${entry.ticket}`);
   if (entry?.evicting) words.push("evicts");
   if (caller === "gone") words.push("has no caller any more");

@@ -4,6 +4,7 @@ import { ClientMoves, type ClientStyle } from "./client-moves.ts";
 import { type Faults, RosterBoard } from "./roster-board.ts";
 import { type Conduct, type RosterRules, shippedConduct, shippedRosterRules } from "./rules.ts";
 import type { Visit, World } from "./search.ts";
+import { ShareSteps } from "./share-steps.ts";
 
 /** One world to explore. */
 export interface RosterWorldOptions {
@@ -64,6 +65,8 @@ export class RosterWorld implements World {
       if (client.flight !== "none") this.#answer(index, client, moves);
       else if (hasPending(client)) this.#attempt(index, client, moves);
       this.#look(index, client, moves);
+      if (client.share !== undefined && moves.shares !== undefined)
+        new ShareSteps(this.#board, this.#rules, moves).take(index, client, client.share, moves.shares);
       this.#suffer(index, client, moves);
     }
     this.#board.storeSteps();
@@ -114,10 +117,12 @@ export class RosterWorld implements World {
   #release(index: number, client: Client, moves: ClientMoves): void {
     for (const ticket of client.held) {
       const released = moves.release(client, ticket);
-      this.#become(`releases #${ticket}`, index, released, true);
+      // Who waits to grow must get there without giving up.
+      const isDue = client.share === undefined || client.share.stage === "held";
+      this.#become(`releases #${ticket}`, index, released, isDue);
       const isNext = released.acquiresLeft > 0 && released.caller === "none" && released.held.length === 0;
       if (!isNext || moves.style.asks === "try") continue;
-      this.#become(`releases #${ticket} and asks again`, index, moves.begin(released), true);
+      this.#become(`releases #${ticket} and asks again`, index, moves.begin(released), isDue);
     }
   }
 

@@ -6,6 +6,7 @@ import {
   join,
   leave,
   predecessors,
+  reweigh,
   standing,
 } from "../../src/roster/roster.ts";
 import { quickElapsedMs } from "../../src/sessions/lease-clock.ts";
@@ -20,6 +21,7 @@ export interface RosterRules {
   readonly join: typeof join;
   readonly leave: typeof leave;
   readonly predecessors: typeof predecessors;
+  readonly reweigh: typeof reweigh;
   readonly standing: typeof standing;
 }
 
@@ -31,6 +33,7 @@ export const shippedRosterRules: RosterRules = {
   join,
   leave,
   predecessors,
+  reweigh,
   standing,
 };
 
@@ -58,6 +61,18 @@ export interface Conduct {
   readonly joinLooksFirst: boolean;
   /** A release is tried again after a failure. */
   readonly releaseIsRepeated: boolean;
+  /** Only a fence above the one before tells that a holder has grown: not that a roster shows it without a wish. */
+  readonly asksForLargerFence: boolean;
+  /** Above the one that its own write led to: an upgrade that was given up may have been granted on the way. */
+  readonly countsFromOwnWrite: boolean;
+  /** Who gives an upgrade up takes the wish back, and what may have been granted on the way. */
+  readonly undoesUpgrades: boolean;
+  /** Also after a failure. */
+  readonly undoIsRepeated: boolean;
+  /** It is never written after a later wish of the same holder. */
+  readonly undoKeepsItsPlace: boolean;
+  /** A mistake: who upgrades after a downgrade that failed takes it for not applied. */
+  readonly trustsFailedDowngrade: boolean;
 }
 
 export const shippedConduct: Conduct = {
@@ -72,6 +87,12 @@ export const shippedConduct: Conduct = {
   takeoverIsWritten: true,
   joinLooksFirst: true,
   releaseIsRepeated: true,
+  asksForLargerFence: true,
+  countsFromOwnWrite: true,
+  undoesUpgrades: true,
+  undoIsRepeated: true,
+  undoKeepsItsPlace: true,
+  trustsFailedDowngrade: false,
 };
 
 /** The shipped arithmetic of leases, and what holder and observer do with it. */
