@@ -95,11 +95,15 @@ export class ThreadLink {
 
   /** Hears now what the thread has said, and not in a later turn of the event loop. */
   drain(): void {
+    const messages: (FromThread | ThreadStart)[] = [];
     for (;;) {
       const received = receiveMessageOnPort(this.#port);
-      if (received === undefined) return;
-      this.#hear(received.message as FromThread | ThreadStart);
+      if (received === undefined) break;
+      messages.push(received.message as FromThread | ThreadStart);
     }
+    // Ends first: whatever else is heard makes a session look at its deadline, which is not why it ended.
+    const [ended, others] = [messages.filter(isEnd), messages.filter((message) => !isEnd(message))];
+    for (const message of [...ended, ...others]) this.#hear(message);
   }
 
   /** Ends the thread: by itself, or by force if that takes too long. */
@@ -141,6 +145,10 @@ export class ThreadLink {
       ...(this.#failure !== undefined && { cause: this.#failure }),
     });
   }
+}
+
+function isEnd({ kind }: FromThread | ThreadStart): boolean {
+  return kind === "ended";
 }
 
 /** From the sources or from the package, whichever this file belongs to. */
