@@ -20,6 +20,7 @@ const optional = {
   transport: ["@nats-io/transport-node"],
   dynamodb: ["@aws-sdk/client-dynamodb", "@aws-sdk/lib-dynamodb"],
   cron: ["node-cron"],
+  telemetry: ["@opentelemetry/api"],
 };
 
 const folder = await mkdtemp(join(tmpdir(), "leasehold-package-"));

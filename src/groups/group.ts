@@ -6,7 +6,7 @@ import { type AcquireOptions, createAcquirer } from "../roster/acquirer.ts";
 import type { Grant, HeldGrant } from "../roster/grant.ts";
 import type { EntrantId, Holder, Roster } from "../roster/roster.ts";
 import type { RosterHost } from "../roster/roster-host.ts";
-import type { Source } from "../roster/roster-wait.ts";
+import type { Expected, Source } from "../roster/roster-wait.ts";
 import { parseTtl } from "../sessions/ttl.ts";
 import { type Member, memberOf, membersIn, NewestMembers } from "./member.ts";
 import { createPartitions, type Partitions } from "./partitions.ts";
@@ -91,15 +91,10 @@ export function createGroup(host: RosterHost, name: string, options: GroupOption
     ...{ ...target, ttlMs, options: ["identity"] },
     share: (asked) => ({ weight: 1, capacity: membersMax, ...checkIdentity(asked?.identity) }),
   });
-  const until = <T>(
-    find: (roster: Roster, source: Source) => T | undefined,
-    near: (roster: Roster) => readonly Holder[],
-    signal: AbortSignal | undefined,
-  ): Promise<T> =>
+  const until = <T>(expected: Pick<Expected<T>, "find" | "watched" | "signal">): Promise<T> =>
     host.queue(target).board.until({
-      ...{ failing: `the group ${JSON.stringify(name)} is watched no more`, ttlMs, find },
-      ...{ waitMs: Number.POSITIVE_INFINITY, signal },
-      watched: (roster) => ({ near: near(roster).slice(0, 1), further: near(roster).slice(1) }),
+      failing: `the group ${JSON.stringify(name)} is watched no more`,
+      ...{ ttlMs, waitMs: Number.POSITIVE_INFINITY, ...expected },
     });
 
   /** Looks after the member before it, and once that one stands still, after all before that. */
@@ -107,11 +102,11 @@ export function createGroup(host: RosterHost, name: string, options: GroupOption
     const stop = new AbortController();
     for (const end of ["lost", "released"] as const) membership.on(end, () => stop.abort());
     if (membership.state !== "held" && membership.state !== "uncertain") return;
-    until<never>(
-      () => undefined,
-      (roster) => before(roster, membership.holder),
-      stop.signal,
-    ).catch(isOver);
+    const watched = (roster: Roster) => {
+      const all = before(roster, membership.holder);
+      return { near: all.slice(0, 1), further: all.slice(1) };
+    };
+    until<never>({ find: () => undefined, watched, signal: stop.signal }).catch(isOver);
   };
 
   const group: Group = {
@@ -150,8 +145,10 @@ export function createGroup(host: RosterHost, name: string, options: GroupOption
         told = text;
         return members;
       };
+      // Those outside look at everybody: they may be the only ones who live.
+      const watched = ({ holders }: Roster) => ({ near: holders, further: [] });
       try {
-        while (signal?.aborted !== true) yield await until(find, ({ holders }) => holders, signal);
+        while (signal?.aborted !== true) yield await until({ find, watched, signal });
       } catch (error) {
         if (!(error instanceof ClosedError || (error instanceof AbortedError && signal?.aborted)))
           throw error;

@@ -5,6 +5,7 @@ import { checkOptions } from "../core/options.ts";
 import { type AcquireOptions, createAcquirer } from "../roster/acquirer.ts";
 import type { Grant } from "../roster/grant.ts";
 import type { Inspection } from "../roster/inspection.ts";
+import type { InterventionOptions } from "../roster/intervention.ts";
 import type { RosterHost } from "../roster/roster-host.ts";
 import { parseTtl } from "../sessions/ttl.ts";
 
@@ -68,6 +69,13 @@ export interface Semaphore {
    * @throws UnavailableError, OutcomeUnknownError when the store fails. Safe to repeat.
    */
   resize(permits: number): Promise<void>;
+  /**
+   * Takes permits away from those who hold them: `fence` says from which one, and none of them: from all. Else as
+   * `Lock.forceRelease`.
+   */
+  forceRelease(options: InterventionOptions): Promise<boolean>;
+  /** Asks holders to give their permits back. Else as `Lock.requestRevoke`. */
+  requestRevoke(options: InterventionOptions): Promise<boolean>;
   /** Who holds permits and who waits, or `null` if nobody ever asked. One or two reads; may be stale. */
   inspect(): Promise<Inspection | null>;
 }

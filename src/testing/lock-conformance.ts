@@ -1,6 +1,7 @@
 import { administrationCases } from "./conformance/administration-cases.ts";
 import { barrierCases } from "./conformance/barrier-cases.ts";
 import { electionCases } from "./conformance/election-cases.ts";
+import { groupCases } from "./conformance/group-cases.ts";
 import { lockFailureCases } from "./conformance/lock-failure-cases.ts";
 import { lockNameCases } from "./conformance/lock-name-cases.ts";
 import { bindLockCase, type LockConformanceOptions } from "./conformance/lock-support.ts";
@@ -43,6 +44,7 @@ export function lockConformance(options: LockConformanceOptions): readonly Confo
     ...electionCases,
     ...administrationCases,
     ...barrierCases,
+    ...groupCases,
     ...scheduleCases,
     ...webLockCases,
   ];
