@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { connect, LeaseLostError } from "leasehold";
 
-for (const url of ["memory:", "sqlite:./consumer.db"]) {
-  const coordinator = await connect(url);
+const stores = [["memory:"], ["sqlite:./consumer.db"], ["sqlite:./consumer.db", { heartbeat: "thread" }]];
+for (const [url, options] of stores) {
+  const coordinator = await connect(url, options);
   const lock = coordinator.lock("report");
   const grant = await lock.acquire({ wait: "5s" });
   assert.equal(await lock.tryAcquire(), null);
