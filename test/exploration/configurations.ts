@@ -26,8 +26,9 @@ const upgradeable: ClientStyle = {
   ...{ asks: "wait", weight: 3, wallMs: 0 },
   share: { from: 3, most: 5, below: { 5: 3, 3: 1 }, upgrades: 1, downgrades: 1 },
 };
+const plainWriter: ClientStyle = { ...waiter, weight: 5 };
 const writer: ClientStyle = {
-  ...{ asks: "wait", weight: 5, wallMs: 0 },
+  ...plainWriter,
   share: { below: { 5: 1 }, upgrades: 0, downgrades: 1 },
 };
 const persistent: ClientStyle = {
@@ -87,6 +88,8 @@ const readWriteFaults: readonly Configuration[] = faultKinds.flatMap((first, ind
     const kinds = [...new Set([first, second])].map((kind) => wordsOf[kind]);
     return roster(`read-write-${kinds.join("-")}`, `an upgrade among them, ${kinds.join(" and ")}`, {
       ...readWrite,
+      // Two kinds of fault leave the writer nothing to do but to write.
+      ...(kinds.length > 1 && clients(reader, upgradeable, plainWriter)),
       ...faults({ [first]: 1, [second]: 1 }),
     });
   }),

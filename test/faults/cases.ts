@@ -62,7 +62,7 @@ const chosen: readonly string[] = [
   "fenced/sqlite/worker-kill",
   "waiting/sqlite/worker-stop",
   "fenced/sqlite/disk-full",
-  "waiting/nats/worker-kill",
+  "leading/nats/worker-kill",
   "fenced/nats/server-kill",
   "counting/nats/server-stop",
   "waiting/nats/delay",
@@ -80,6 +80,8 @@ const chosen: readonly string[] = [
   "counting/dynamodb/swallow-replies",
   "fenced/dynamodb/refuse",
   "waiting/dynamodb/swallow-requests",
+  "permits/nats/swallow-replies",
+  "readers/dynamodb/worker-kill",
 ];
 
 /** The cases of a selection. */

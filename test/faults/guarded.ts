@@ -19,8 +19,8 @@ export function guardedBy(workload: WorkloadName, coordinator: Coordinator): rea
     case "counting":
       return [];
     case "permits": {
-      const semaphore = coordinator.semaphore(permits.name);
       const all = permits.permits;
+      const semaphore = coordinator.semaphore(permits.name, { permits: all });
       return [{ ...semaphore, acquire: (options) => semaphore.acquire({ ...options, permits: all }) }];
     }
     case "readers": {
