@@ -26,6 +26,10 @@ const upgradeable: ClientStyle = {
   ...{ asks: "wait", weight: 3, wallMs: 0 },
   share: { from: 3, most: 5, below: { 5: 3, 3: 1 }, upgrades: 1, downgrades: 1 },
 };
+const upward: ClientStyle = {
+  ...upgradeable,
+  share: { from: 3, most: 5, below: {}, upgrades: 1, downgrades: 0 },
+};
 const plainWriter: ClientStyle = { ...waiter, weight: 5 };
 const writer: ClientStyle = {
   ...plainWriter,
@@ -88,8 +92,8 @@ const readWriteFaults: readonly Configuration[] = faultKinds.flatMap((first, ind
     const kinds = [...new Set([first, second])].map((kind) => wordsOf[kind]);
     return roster(`read-write-${kinds.join("-")}`, `an upgrade among them, ${kinds.join(" and ")}`, {
       ...readWrite,
-      // Two kinds of fault leave the writer nothing to do but to write.
-      ...(kinds.length > 1 && clients(reader, upgradeable, plainWriter)),
+      // Two kinds of fault leave the writer nothing to do but to write, and the most costly ones nobody a way down.
+      ...(kinds.length > 1 && clients(reader, kinds.includes("expiry") ? upward : upgradeable, plainWriter)),
       ...faults({ [first]: 1, [second]: 1 }),
     });
   }),

@@ -1,3 +1,4 @@
+import type { Semaphore } from "../../../src/index.ts";
 import { brokenLock } from "../broken-lock.ts";
 import { permits as seats } from "../worker-settings.ts";
 import {
@@ -14,7 +15,7 @@ import {
 /** Takes some of the permits of a semaphore, few or all of them, two callers in each process. */
 export async function permits(bench: Workbench): Promise<void> {
   const { coordinator, log, random, settings, stopping } = bench;
-  const semaphore =
+  const semaphore: Pick<Semaphore, "acquire" | "tryAcquire"> =
     settings.broken === "no-lock"
       ? brokenLock(seats.name, settings.worker, random)
       : coordinator.semaphore(seats.name, { permits: seats.permits });
