@@ -41,6 +41,7 @@ export class ThreadLink {
       workerData,
       transferList: [port2],
       env: SHARE_ENV,
+      ...(isFromCommandLine() && { execArgv: [] }),
       name: "leasehold heartbeats",
     });
     this.#worker.on("error", (error: Error) => {
@@ -145,6 +146,11 @@ export class ThreadLink {
       ...(this.#failure !== undefined && { cause: this.#failure }),
     });
   }
+}
+
+/** `node --input-type=module -e ...`: what says how to read a program of the command line fits no file. */
+function isFromCommandLine(): boolean {
+  return process.execArgv.some((option) => option.startsWith("--input-type"));
 }
 
 function isEnd({ kind }: FromThread | ThreadStart): boolean {

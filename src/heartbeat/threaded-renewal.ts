@@ -1,6 +1,6 @@
 import type { Version } from "../core/backend.ts";
 import { StoreMisconfiguredError } from "../core/errors.ts";
-import { startSleep } from "../core/runtime.ts";
+import { sleep, startSleep } from "../core/runtime.ts";
 import type { Instant } from "../sessions/lease-clock.ts";
 import type { LeaseKeeper, Renewal, SessionContext } from "../sessions/renewal-loop.ts";
 import { sessionKey } from "../sessions/session-record.ts";
@@ -12,6 +12,9 @@ import type { FromThread } from "./thread-messages.ts";
 
 /** How long a thread that does not answer holds up the end of a session, as a part of its TTL. */
 const patienceTtls = 1 / 6;
+/** Looks for a new session's record, and the pause between them as a part of its TTL: done before a heartbeat is due. */
+const readsMax = 6;
+const readEveryTtls = 1 / 40;
 
 /** Where a {@link ThreadedRenewal} gets its thread. */
 export interface ThreadSource {
@@ -160,14 +163,20 @@ export class ThreadedRenewal implements Renewal {
     this.#link?.post({ kind: "claim", session: this.#session, claim });
   }
 
-  /** Two connections by one URL are two stores where a file was moved or a name resolves anew. */
+  /**
+   * Two connections by one URL are two stores where a file was moved or a name resolves anew. That the record can be
+   * read here proves that they are one; a replica may be late to show it.
+   */
   async #checkStore(): Promise<void> {
-    if (this.#isStopped) return;
-    const { backend, namespace } = this.#context;
+    const { backend, runtime, namespace } = this.#context;
     const key = sessionKey(namespace, this.#session);
-    const expect = this.#version;
-    const result = await backend.commit([{ kind: "check", key, expect }], { urgent: true });
-    if (result.committed) return;
+    for (let reads = 1; !this.#isStopped; reads += 1) {
+      const [record] = await backend.get([key], { urgent: true });
+      if (record != null) return;
+      if (reads === readsMax) break;
+      await sleep(runtime, this.#ttlMs * readEveryTtls, { holdsProcessOpen: true });
+    }
+    if (this.#isStopped) return;
     throw new StoreMisconfiguredError(
       `the connection of the heartbeat thread does not reach the same store as this one: what it wrote to the ` +
         `${backend.kind} store is not there. Was the file moved, the bucket made again, or the working directory ` +

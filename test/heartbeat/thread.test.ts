@@ -1,13 +1,19 @@
 // Goal: a thread that sends heartbeats is told of everything, tells everything, and leaves nothing behind.
+import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { Worker } from "node:worker_threads";
 import { afterAll, afterEach, beforeEach, expect, test } from "vitest";
 import { sqliteBackend } from "../../src/backends/sqlite/index.ts";
+import { threadsRuntime } from "../../src/core/runtime.ts";
+import { startHeartbeatThread } from "../../src/heartbeat/heartbeat-threads.ts";
 import { type ConnectOptions, type Coordinator, connect, InvalidArgumentError } from "../../src/index.ts";
+import { Session } from "../../src/sessions/session.ts";
 import { decodeSession } from "../../src/sessions/session-record.ts";
+import { observeBackend } from "../../src/testing/observed-backend.ts";
 
 const ttl = 900;
 const folder = mkdtempSync(join(tmpdir(), "leasehold-heartbeat-"));
@@ -166,6 +172,41 @@ test("two connections that reach two stores by one URL are noticed before anythi
   } finally {
     process.chdir(home);
   }
+});
+
+test.each([["--input-type=module"], ["--no-warnings"]])(
+  "a program on the command line with %s may use it",
+  async (option) => {
+    const program =
+      `const { connect } = await import(${JSON.stringify(new URL("../../src/index.ts", import.meta.url))});` +
+      `await using coordinator = await connect("sqlite:${freshPath()}", { heartbeat: "thread" });` +
+      `process.stdout.write((await coordinator.lock("a").acquire()).state);`;
+    const { stdout } = await promisify(execFile)(process.execPath, [option, "-e", program]);
+    expect(stdout).toBe("held");
+  },
+);
+
+test("a record that a replica is late to show is no other store's", async () => {
+  const path = freshPath();
+  const order = { url: `sqlite:${path}`, runtime: threadsRuntime, watchdogMs: undefined };
+  const backend = observeBackend(sqliteBackend({ path }));
+  await backend.setup();
+  let lateReads = 3;
+  backend.intercept(async (request, send) => {
+    const answer = await send();
+    if (request.kind !== "get" || lateReads === 0) return answer;
+    lateReads -= 1;
+    return [null] as unknown as typeof answer;
+  });
+  const thread = await startHeartbeatThread(order);
+  const client = { host: "host", pid: 1 };
+  const context = { backend, runtime: threadsRuntime, namespace: "n", client };
+  const { makeRenewal } = thread;
+  const session = await Session.open({ ...context, makeRenewal }, ttl);
+  expect([session.state, lateReads]).toEqual(["held", 0]);
+  await session.close();
+  await thread.close();
+  await backend.close();
 });
 
 function causes(error: unknown): string {
