@@ -11,7 +11,11 @@ export interface Told {
 }
 
 const [, , url = "", name = ""] = process.argv;
-const tell = (told: Omit<Told, "atMs">): boolean => process.send?.({ ...told, atMs: Date.now() }) ?? false;
+/** Also while the fleet ends: then nobody listens any more, which is no failure. */
+function tell(told: Omit<Told, "atMs">): void {
+  process.send?.({ ...told, atMs: Date.now() }, undefined, undefined, () => undefined);
+}
+
 const stop = new AbortController();
 process.once("disconnect", () => stop.abort());
 
@@ -22,7 +26,7 @@ await partitions.run(
     tell({ what: "begins", partition, fence });
     // The work: until the partition moves, the lease is lost, or the worker ends.
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
-    if (process.connected) tell({ what: "ends", partition, fence });
+    tell({ what: "ends", partition, fence });
   },
   { signal: stop.signal, identity: name },
 );
