@@ -154,6 +154,7 @@ export class ThreadedRenewal implements Renewal {
 
   #renewed(version: Version | null): void {
     this.#version = version;
+    // Should a newer one come while it is told, the next look brings that.
     const renewedAt = this.#lease.read();
     if (renewedAt !== undefined) this.#keeper.onRenewed(renewedAt);
     const claim = this.#keeper.claim();

@@ -192,7 +192,7 @@ export class Session {
   async close(): Promise<void> {
     if (this.#lost !== undefined) return;
     this.#lose("its coordinator was closed");
-    await this.#loop.stopped?.();
+    if (this.#loop.stopped !== undefined) await this.#loop.stopped();
     const { backend } = this.#context;
     const key = this.#key;
     let expect = this.#loop.version;
@@ -210,8 +210,7 @@ export class Session {
     // The answer may come after the deadline, for example when this process was stopped in between.
     this.#checkThoroughly();
     if (this.#lost !== undefined) return;
-    // Another thread's words come later than what it shows.
-    if (sentAt.monotonicMs > this.#renewedAt.monotonicMs) this.#renewedAt = sentAt;
+    this.#renewedAt = sentAt;
     this.#armDeadline();
     this.#uncertainty.renewed();
   }
