@@ -9,7 +9,8 @@ const moduleKinds = {
 };
 
 const folders = { own: "examples-own", foreign: "examples-foreign" };
-const foreign = /from "(leasehold\/nats|leasehold\/dynamodb|nats|node-cron|@nats-io\/[\w-]+|@aws-sdk\/[\w-]+|@opentelemetry\/[\w-]+)"/g;
+const foreign =
+  /from "(leasehold\/nats|leasehold\/dynamodb|nats|node-cron|@nats-io\/[\w-]+|@aws-sdk\/[\w-]+|@opentelemetry\/[\w-]+)"/g;
 /** Imports an optional package itself. */
 const direct = /from "(?:nats|node-cron|@nats-io\/[\w-]+|@aws-sdk\/[\w-]+|@opentelemetry\/[\w-]+)"/;
 const nodeOnly = /\bBuffer\b|\bprocess\b|"node:/;

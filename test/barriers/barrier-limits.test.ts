@@ -11,7 +11,7 @@ describe("closing and refusals", () => {
     const all = barriers(world, 2);
     const entering = await enterEach(world, all);
     const [stay] = staysOf(entering);
-    const leaving = track(runtime, (entering[1]?.value as BarrierStay).leave());
+    const leaving = track(runtime, (staysOf(entering)[1] as BarrierStay).leave());
     await runtime.settle();
     const closing = world.clients.map(({ coordinator }) => track(runtime, coordinator.close()));
     await runtime.advance(ttlMs);

@@ -231,7 +231,8 @@ describe("parties that go", () => {
     world.client(1).pause();
     await runtime.settle();
     expect(entering.map(({ state }) => state)).toEqual(["resolved", "pending"]);
-    const leaving = track(runtime, (entering[0]?.value as BarrierStay).leave());
+    const [stay] = entering.map(({ value }) => value) as [BarrierStay];
+    const leaving = track(runtime, stay.leave());
     await runtime.advance(3 * deathMs);
     expect(leaving.state).toBe("resolved");
     world.client(1).resume();
