@@ -150,61 +150,95 @@ function side<G extends Grant>(
 }
 
 function asWriter(grant: HeldGrant): WriteGrant {
-  return withMode(grant, { downgrade: () => settle(grant, "read") });
+  const changes = new ModeChanges(grant);
+  return withMode(grant, changes, { downgrade: () => changes.oneAtATime(() => changes.downgrade("read")) });
 }
 
 function asUpgradeable(grant: HeldGrant): UpgradeableGrant {
-  let isChanging = false;
-  const oneAtATime = async (change: () => Promise<void>): Promise<void> => {
-    if (isChanging)
-      throw new InvalidArgumentError("the mode of this grant is being changed: wait for that first");
-    isChanging = true;
-    try {
-      await change();
-    } finally {
-      isChanging = false;
-    }
-  };
-  return withMode(grant, {
-    upgrade: (options?: UpgradeOptions) => oneAtATime(() => upgrade(grant, options)),
-    downgrade: () => oneAtATime(() => settle(grant, stepsDown[modeOf(grant.holder.weight)])),
+  const changes = new ModeChanges(grant);
+  return withMode(grant, changes, {
+    upgrade: (options?: UpgradeOptions) => changes.oneAtATime(() => changes.upgrade(options)),
+    downgrade: () => changes.oneAtATime(() => changes.downgrade(stepsDown[changes.mode])),
   });
 }
 
 function withMode<M extends object>(
   grant: HeldGrant,
+  changes: ModeChanges,
   methods: M,
 ): HeldGrant & M & { readonly mode: ReadWriteMode } {
   const dressed = Object.assign(grant, methods);
-  Object.defineProperty(dressed, "mode", { get: () => modeOf(grant.holder.weight), enumerable: true });
+  Object.defineProperty(dressed, "mode", { get: () => changes.mode, enumerable: true });
   return dressed as HeldGrant & M & { readonly mode: ReadWriteMode };
 }
 
-async function settle(grant: HeldGrant, mode: ReadWriteMode): Promise<void> {
-  grant.assertHeld();
-  if (grant.holder.weight <= weights[mode]) return;
-  await grant.change((roster, holder) => reweigh(roster, holder, weights[mode]));
-  grant.assertHeld();
-}
+/** How one grant is held, as far as its holder may count on it, while it changes. */
+class ModeChanges {
+  readonly #grant: HeldGrant;
+  /** Never more than the store has: less is true from the moment it is asked for, more once it is confirmed. */
+  #mode: ReadWriteMode;
+  /** A step down that was asked for and not confirmed. */
+  #unsettled: ReadWriteMode | undefined;
+  #changes = 0;
+  #isChanging = false;
 
-async function upgrade(grant: HeldGrant, options: UpgradeOptions = {}): Promise<void> {
-  checkOptions("upgrade", options, ["wait", "signal"]);
-  const { signal, wait } = options;
-  const waitMs =
-    wait === undefined ? Number.POSITIVE_INFINITY : parseDuration("wait", wait, { infinite: true });
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new InvalidArgumentError(`signal must be an AbortSignal; got ${describe(signal)}`);
+  constructor(grant: HeldGrant) {
+    this.#grant = grant;
+    this.#mode = modeOf(grant.holder.weight);
   }
-  grant.assertHeld();
-  const mode = modeOf(grant.holder.weight);
-  if (mode === "write") return;
-  if (mode === "read") {
-    throw new InvalidArgumentError(
-      "a plain reader cannot be upgraded: two that tried would wait for one another. Release it, or read with " +
-        "`upgradeable` in the first place",
-    );
+
+  get mode(): ReadWriteMode {
+    return this.#mode;
   }
-  const { name } = grant;
-  const { ttlMs } = grant.session;
-  await grant.grow({ name, ttlMs, weight: weights.write, capacity, waitMs, signal, metadata: undefined });
+
+  async oneAtATime(change: () => Promise<void>): Promise<void> {
+    if (this.#isChanging) {
+      throw new InvalidArgumentError("the mode of this grant is being changed: wait for that first");
+    }
+    this.#isChanging = true;
+    try {
+      await change();
+    } finally {
+      this.#isChanging = false;
+    }
+  }
+
+  /** A step down whose outcome is unknown is taken again, before any other. */
+  async downgrade(mode: ReadWriteMode): Promise<void> {
+    this.#grant.assertHeld();
+    const target = this.#unsettled ?? mode;
+    if (this.#unsettled === undefined && weights[this.#mode] <= weights[target]) return;
+    this.#changes += 1;
+    this.#mode = target;
+    this.#unsettled = target;
+    await this.#grant.change((roster, holder) => reweigh(roster, holder, weights[target]));
+    this.#unsettled = undefined;
+    this.#grant.assertHeld();
+  }
+
+  async upgrade(options: UpgradeOptions = {}): Promise<void> {
+    checkOptions("upgrade", options, ["wait", "signal"]);
+    const { signal, wait } = options;
+    const waitMs =
+      wait === undefined ? Number.POSITIVE_INFINITY : parseDuration("wait", wait, { infinite: true });
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new InvalidArgumentError(`signal must be an AbortSignal; got ${describe(signal)}`);
+    }
+    const grant = this.#grant;
+    grant.assertHeld();
+    if (this.#mode === "write") return;
+    if (this.#mode === "read") {
+      throw new InvalidArgumentError(
+        "a plain reader cannot be upgraded: two that tried would wait for one another. Release it, or read with " +
+          "`upgradeable` in the first place",
+      );
+    }
+    this.#changes += 1;
+    const change = this.#changes;
+    const retreat = { weight: weights[this.#mode], isLatest: () => this.#changes === change };
+    const request = { name: grant.name, ttlMs: grant.session.ttlMs, weight: weights.write, capacity };
+    await grant.grow({ ...request, waitMs, signal, metadata: undefined }, retreat);
+    this.#mode = "write";
+    this.#unsettled = undefined;
+  }
 }

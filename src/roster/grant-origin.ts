@@ -2,6 +2,7 @@ import type { Runtime } from "../core/runtime.ts";
 import type { Session } from "../sessions/session.ts";
 import type { AcquireRequest } from "./acquisition.ts";
 import type { HeldGrant } from "./grant.ts";
+import type { GrowthRetreat } from "./growth.ts";
 import type { Holder, Roster } from "./roster.ts";
 
 /** Who is told what happens to a grant. */
@@ -13,7 +14,7 @@ export interface GrantKeeper {
   /** Changes the roster on behalf of a holder. */
   change(apply: (roster: Roster) => Roster): Promise<Roster>;
   /** Waits for a larger weight. */
-  grow(grant: HeldGrant, request: AcquireRequest): Promise<void>;
+  grow(grant: HeldGrant, request: AcquireRequest, retreat: GrowthRetreat): Promise<void>;
 }
 
 /** Where a grant came from. */

@@ -6,6 +6,7 @@ import type { AcquireRequest } from "./acquisition.ts";
 import { watchClocks } from "./clock-signal.ts";
 import { GrantEvents, type GrantListener } from "./grant-events.ts";
 import type { GrantOrigin } from "./grant-origin.ts";
+import type { GrowthRetreat } from "./growth.ts";
 import { HoldLimit } from "./hold-limit.ts";
 import {
   forcedReleaseError,
@@ -235,8 +236,8 @@ export class HeldGrant implements Grant, LossListener {
   }
 
   /** Waits for a larger weight, which comes with a larger fence. */
-  async grow(request: AcquireRequest): Promise<void> {
-    await this.#origin.keeper.grow(this, request);
+  async grow(request: AcquireRequest, retreat: GrowthRetreat): Promise<void> {
+    await this.#origin.keeper.grow(this, request, retreat);
   }
 
   /** The roster shows another weight and fence for it. */

@@ -1,20 +1,30 @@
 import { type LeaseholdError, LeaseLostError } from "../core/errors.ts";
 import { type AcquireRequest, Acquisition } from "./acquisition.ts";
 import type { HeldGrant } from "./grant.ts";
-import { type Holder, type Roster, reweigh, standing } from "./roster.ts";
+import { type Holder, reweigh, standing } from "./roster.ts";
 import type { RosterView } from "./roster-view.ts";
 import { Turn, type TurnContext } from "./turn.ts";
+
+/** What a growth goes back to. */
+export interface GrowthRetreat {
+  /** The weight that it keeps when it gives up. */
+  readonly weight: number;
+  /** Whether the holder has asked for nothing else since: a later change of its weight stands by itself. */
+  isLatest(): boolean;
+}
 
 /** One holder's way to a larger weight, in front of everybody who waits. */
 export class Growth {
   readonly acquisition: Acquisition;
   readonly #context: TurnContext;
   readonly #grant: HeldGrant;
+  readonly #retreat: GrowthRetreat;
   #turn: Turn | undefined;
 
-  constructor(context: TurnContext, grant: HeldGrant, request: AcquireRequest) {
+  constructor(context: TurnContext, grant: HeldGrant, request: AcquireRequest, retreat: GrowthRetreat) {
     this.#context = context;
     this.#grant = grant;
+    this.#retreat = retreat;
     this.acquisition = new Acquisition(context.runtime, request);
   }
 
@@ -30,47 +40,65 @@ export class Growth {
   async wait(): Promise<void> {
     const { acquisition } = this;
     const grant = this.#grant;
-    const { session, holder } = grant;
-    const { driver } = this.#context;
-    const { weight } = acquisition.request;
     if (!acquisition.isOpen) return acquisition.answer.then(() => undefined);
     const unfollow = follow(grant, (reason) => acquisition.reject(reason));
     const growing = async (): Promise<void> => {
-      const view = await driver.submit({
-        apply: (roster) => this.#standing(reweigh(roster, holder, weight)),
-        isWanted: (failure) => acquisition.isWanted(failure),
-      });
-      const entry = {
-        entrant: holder,
-        join: () => Promise.reject(this.#gone()),
-        // It comes with a larger fence; the weight alone may be that of an earlier time.
-        isServed: ({ fence }: Holder) => fence > holder.fence,
-      };
-      this.#turn = new Turn(this.#context, acquisition, entry, session);
-      const grown = await this.#turn.wait(view);
-      if (grown === undefined || !acquisition.resolve(grant)) return;
-      grant.regrant(grown);
+      const grown = await this.#grown();
+      if (grown !== undefined && acquisition.resolve(grant)) grant.regrant(grown);
     };
     growing().catch((error: unknown) => acquisition.reject(error));
     try {
       await acquisition.answer;
     } catch (error) {
-      // Also where it was granted on the way: nobody will act on that.
-      driver
-        .insist({
-          apply: (roster) => reweigh(roster, holder, holder.weight),
-          isWanted: () => grant.state !== "released" && grant.state !== "lost",
-        })
-        .catch(leavingTakesItBack);
+      this.#giveUp();
       throw error;
     } finally {
       unfollow();
     }
   }
 
-  #standing(roster: Roster): Roster {
-    if (standing(roster, this.#grant.holder).place === "absent") throw this.#gone();
-    return roster;
+  async #grown(): Promise<Holder | undefined> {
+    const { acquisition } = this;
+    const { holder, session } = this.#grant;
+    const view = await this.#ask();
+    const place = standing(view.roster, holder);
+    // Its own write had room for it, or found it with that weight already.
+    if (place.place === "holder") return place.holder;
+    const { fence: askedAtFence } = view.roster;
+    const entry = {
+      entrant: holder,
+      // An old read may show it as it was before it came.
+      join: () => this.#ask(),
+      // What comes from now on has a larger fence than anything before. An old read may show an earlier growth.
+      isServed: ({ fence }: Holder) => fence > askedAtFence,
+    };
+    this.#turn = new Turn(this.#context, acquisition, entry, session);
+    return this.#turn.wait(view);
+  }
+
+  /** Only the roster that was committed tells whether it stands there: what it was made from may be an old one. */
+  async #ask(): Promise<RosterView> {
+    const { holder } = this.#grant;
+    const { weight } = this.acquisition.request;
+    const view = await this.#context.driver.submit({
+      apply: (roster) => reweigh(roster, holder, weight),
+      isWanted: (failure) => this.acquisition.isWanted(failure),
+    });
+    if (standing(view.roster, holder).place === "absent") throw this.#gone();
+    return view;
+  }
+
+  /** Also where it was granted on the way: nobody will act on that. */
+  #giveUp(): void {
+    const grant = this.#grant;
+    const { weight, isLatest } = this.#retreat;
+    const isHeld = (): boolean => grant.state !== "released" && grant.state !== "lost";
+    this.#context.driver
+      .insist({
+        apply: (roster) => reweigh(roster, grant.holder, weight),
+        isWanted: () => isLatest() && isHeld(),
+      })
+      .catch(leavingTakesItBack);
   }
 
   #gone(): LeaseholdError {
@@ -88,5 +116,5 @@ function follow({ signal }: HeldGrant, onLost: (reason: unknown) => void): () =>
   return () => signal.removeEventListener("abort", tell);
 }
 
-/** Nothing stands there any more that could grow. */
+/** Nothing stands there any more that could grow, or a later change stands there instead. */
 function leavingTakesItBack(): void {}

@@ -9,7 +9,7 @@ import { decided } from "./decided.ts";
 import { depart, leaveBehind } from "./departure.ts";
 import { HeldGrant } from "./grant.ts";
 import type { GrantKeeper } from "./grant-origin.ts";
-import { Growth } from "./growth.ts";
+import { Growth, type GrowthRetreat } from "./growth.ts";
 import { JointEntry } from "./joint-entry.ts";
 import { Limit } from "./limit.ts";
 import type { LookoutContext } from "./lookout.ts";
@@ -255,8 +255,8 @@ export class RosterQueue implements RosterListener, GrantKeeper {
     }
   }
 
-  async grow(grant: HeldGrant, request: AcquireRequest): Promise<void> {
-    const growth = new Growth(this.#context, grant, request);
+  async grow(grant: HeldGrant, request: AcquireRequest, retreat: GrowthRetreat): Promise<void> {
+    const growth = new Growth(this.#context, grant, request, retreat);
     this.#growing.add(growth);
     try {
       await growth.wait();

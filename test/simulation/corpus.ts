@@ -18,6 +18,7 @@ export const formerBugs: readonly FormerBug[] = [
   { mutant: named("what a rolled-back record shows of a live session stays"), from: 501, histories: 400 },
   { mutant: named("a late heartbeat keeps the record of a closed session"), from: 1, histories: 400 },
   { mutant: named("an upgrade believes an old read"), from: 851, histories: 100 },
+  { mutant: named("a downgrade counts only once it is confirmed"), from: 901, histories: 100 },
 ];
 
 function named(name: string): Mutant {

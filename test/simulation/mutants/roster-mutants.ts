@@ -23,9 +23,15 @@ export const rosterMutants: readonly Mutant[] = [
   mutant(
     "an upgrade believes an old read",
     "roster/growth.ts",
-    "isServed: ({ fence }: Holder) => fence > holder.fence,",
+    "isServed: ({ fence }: Holder) => fence > askedAtFence,",
     "isServed: ({ fence }: Holder) => fence > 0,",
     "critical sections do not overlap",
+  ),
+  mutant(
+    "a downgrade counts only once it is confirmed",
+    "locks/read-write-lock.ts",
+    "    this.#mode = target;\n    this.#unsettled = target;\n    await this.#grant.change((roster, holder) => reweigh(roster, holder, weights[target]));\n",
+    "    await this.#grant.change((roster, holder) => reweigh(roster, holder, weights[target]));\n    this.#mode = target;\n",
   ),
   mutant(
     "one more is admitted than there is room for",

@@ -20,7 +20,7 @@ function isChangeable(grant: Grant): grant is UpgradeableGrant {
   return "mode" in grant;
 }
 
-/** A writer may go on as a reader, and a reader that may upgrade become the writer. */
+/** A writer may go on as a reader, and a reader that may upgrade become the writer; again after a failure, too. */
 async function changeMode(
   client: Client,
   tracked: TrackedGrant,
@@ -28,21 +28,28 @@ async function changeMode(
   place: string,
 ): Promise<void> {
   const { choices, ttlMs } = client;
-  if (tracked.isOver || !choices.likely(`${place}.change`, 0.7)) return;
-  try {
-    if (grant.mode === "upgradeable") {
-      await grant.upgrade({ wait: choices.between(`${place}.patience`, 0.1, 2) * ttlMs });
-      tracked.reweigh(readWriteWeights.write);
-      await tracked.work(0.2 * ttlMs, `${place}.upgraded`);
+  for (
+    let round = 1;
+    round <= 3 && !tracked.isOver && choices.likely(`${place}.change${round}`, 0.7);
+    round += 1
+  ) {
+    try {
+      if ("upgrade" in grant && grant.mode === "upgradeable") {
+        await grant.upgrade({ wait: choices.magnitude(`${place}.patience${round}`, 0.002, 2) * ttlMs });
+        tracked.reweigh(readWriteWeights.write);
+        await tracked.work(0.2 * ttlMs, `${place}.upgraded${round}`);
+      }
+      // From here on others may read beside it, whether or not it hears so.
+      const next = grant.mode === "write" && "upgrade" in grant ? "upgradeable" : "read";
+      if (next === "read" && "upgrade" in grant && choices.likely(`${place}.stays${round}`, 0.8)) continue;
+      tracked.reweigh(readWriteWeights[next]);
+      await grant.downgrade();
+      await tracked.work(0.2 * ttlMs, `${place}.downgraded${round}`);
+    } catch (error) {
+      if (!(error instanceof LeaseholdError)) throw error;
+      // A step down that may have arrived counts: nothing more than the mode it shows.
+      tracked.reweigh(readWriteWeights[grant.mode]);
     }
-    // From here on others may read beside it, whether or not it hears so.
-    tracked.reweigh(
-      grant.mode === "write" && "upgrade" in grant ? readWriteWeights.upgradeable : readWriteWeights.read,
-    );
-    await grant.downgrade();
-    await tracked.work(0.2 * ttlMs, `${place}.downgraded`);
-  } catch (error) {
-    if (!(error instanceof LeaseholdError)) throw error;
   }
 }
 
