@@ -25,7 +25,7 @@ test("ls shows what is held, by whom and since when; --all also what nobody hold
   const [heads, line, ...rest] = table.stdout.split("\n");
   expect(heads).toMatch(/^KIND {2}NAME {4}HELD BY +SINCE +FENCE +WAITING$/);
   expect(line).toMatch(
-    new RegExp(`^lock  deploy  \\S+/${holder.child.pid}  \\d{4}-\\d\\d-\\d\\dT[\\d:]+Z  \\d{16}  0$`),
+    new RegExp(`^lock  deploy  \\S+/${holder.child.pid} +\\d{4}-\\d\\d-\\d\\dT[\\d:]+Z  \\d{16}  0$`),
   );
   expect(rest).toEqual([""]);
   expect(all.stdout).toMatch(/^lock {2}free {4}- .*$/m);

@@ -1,26 +1,12 @@
 import type { Backend } from "../../src/core/backend.ts";
 import { LeaseholdError } from "../../src/core/errors.ts";
 import { sleep } from "../../src/core/runtime.ts";
-import {
-  type AcquireOptions,
-  type Coordinator,
-  createCoordinator,
-  type Grant,
-  type MultiGrant,
-  type TryAcquireOptions,
-} from "../../src/index.ts";
+import { type Coordinator, createCoordinator, type Grant, type MultiGrant } from "../../src/index.ts";
 import type { Choices } from "../../src/testing/simulation/choices.ts";
 import type { SimulatedProcess } from "../../src/testing/simulation/simulated-process.ts";
 import type { Happening } from "./history.ts";
-import { type ClientPlan, driftTolerance, readWriteWeights, type Use } from "./plan.ts";
-
-/** One share of what a name stands for, as a client asks for it. */
-export interface Share {
-  /** How much of it. */
-  readonly weight: number;
-  acquire(options?: AcquireOptions): Promise<Grant>;
-  tryAcquire(options?: TryAcquireOptions): Promise<Grant | null>;
-}
+import { type ClientPlan, driftTolerance, type Use } from "./plan.ts";
+import { type Share, shareOf } from "./share.ts";
 
 /** What a client needs from its world. */
 export interface ClientHost {
@@ -98,25 +84,6 @@ export class Client {
     return sleep(this.process.runtime, delayMs);
   }
 
-  /** A share of what a name stands for; `place` chooses how much, and all of it is asked for without one. */
-  share(name: string, place: string | undefined): Share {
-    const { kind, capacity } = this.#host.uses.get(name) ?? { kind: "lock", capacity: 1 };
-    if (kind === "lock") return { weight: 1, ...this.coordinator.lock(name) };
-    if (kind === "semaphore") {
-      const weight = place === undefined ? capacity : this.choices.whole(`${place}.permits`, 1, capacity);
-      const semaphore = this.coordinator.semaphore(name, { permits: capacity });
-      return {
-        weight,
-        acquire: (options) => semaphore.acquire({ ...options, permits: weight }),
-        tryAcquire: (options) => semaphore.tryAcquire({ ...options, permits: weight }),
-      };
-    }
-    const modes =
-      place === undefined ? (["write"] as const) : (["read", "read", "write", "upgradeable"] as const);
-    const mode = this.choices.oneOf(`${place}.mode`, modes);
-    return { weight: readWriteWeights[mode], ...this.coordinator.readWriteLock(name)[mode] };
-  }
-
   /** Asks for a share, and answers the grant, or nothing if there was none. */
   async ask(
     name: string,
@@ -125,7 +92,8 @@ export class Client {
     request: (share: Share) => Promise<Grant | null>,
     waitMs = Number.POSITIVE_INFINITY,
   ): Promise<TrackedGrant | undefined> {
-    const share = this.share(name, place);
+    const use = this.#host.uses.get(name) ?? { kind: "lock", capacity: 1 };
+    const share = shareOf(this, name, use, place);
     const call = this.nextCall();
     this.record({ what: "asked", call, name, how, waitMs });
     try {
@@ -162,6 +130,16 @@ export class Client {
     }
     for (const { call, name } of calls) this.record({ what: "not granted", call, name, code });
     return [];
+  }
+
+  /** Asks whoever holds a name to give it back. */
+  async askToGiveBack(name: string): Promise<void> {
+    const { kind } = this.#host.uses.get(name) ?? { kind: "lock" };
+    try {
+      await this.coordinator.requestRevoke(name, { kind, reason: "a test asks" });
+    } catch (error) {
+      if (!(error instanceof LeaseholdError)) throw error;
+    }
   }
 
   writeToResource(grant: TrackedGrant, place: string): void {
@@ -226,6 +204,10 @@ export class TrackedGrant {
     const stepMs = Math.max(1, this.#client.ttlMs / 12);
     for (let remainingMs = durationMs; remainingMs > 0 && !this.#isOver; remainingMs -= stepMs) {
       if (this.#client.isEnding) break;
+      if (this.#grant.revokeRequested.aborted) {
+        this.#client.record({ what: "asked back", call: this.call, name: this.name });
+        break;
+      }
       await this.#client.sleep(Math.min(stepMs, remainingMs));
       this.act();
       const write = `${place}.write${Math.ceil(remainingMs)}`;
@@ -269,6 +251,7 @@ function partOf(grant: MultiGrant, name: string): Grant {
     name: { value: name },
     fence: { value: fence },
     signal: { get: () => grant.signal },
+    revokeRequested: { get: () => grant.revokeRequested },
     release: { value: () => grant.release() },
   }) as Grant;
 }

@@ -15,9 +15,9 @@ export interface FormerBug {
 
 export const formerBugs: readonly FormerBug[] = [
   { mutant: named("a lagging replica ends the session"), from: 743, histories: 1 },
-  { mutant: named("what a rolled-back record shows of a live session stays"), from: 501, histories: 400 },
+  { mutant: named("what a rolled-back record shows of a live session stays"), from: 801, histories: 400 },
   { mutant: named("a late heartbeat keeps the record of a closed session"), from: 1, histories: 400 },
-  { mutant: named("an upgrade believes an old read"), from: 851, histories: 100 },
+  { mutant: named("an upgrade believes an old read"), from: 201, histories: 200 },
   { mutant: named("a downgrade counts only once it is confirmed"), from: 901, histories: 100 },
 ];
 

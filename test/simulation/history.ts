@@ -41,6 +41,10 @@ export type Happening =
       readonly fence: number;
       readonly weight: number;
     }
+  /** A leader published something. */
+  | { readonly what: "proclaimed"; readonly call: number; readonly name: string }
+  /** A holder was asked to give it back, and does. */
+  | { readonly what: "asked back"; readonly call: number; readonly name: string }
   /** A grant has another weight from now on. */
   | {
       readonly what: "reweighed";

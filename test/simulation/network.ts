@@ -33,6 +33,8 @@ export class DrawnNetwork implements Network {
   readonly #record: (by: SimulatedProcess, happening: Happening) => void;
   readonly #numbers = new Map<string, number>();
   readonly #time: VirtualTime;
+  /** The newest heartbeat that was sent, of each session. */
+  readonly #beats = new Map<string, number>();
   readonly #active = new Set<Active>();
   #isCalm = false;
 
@@ -104,6 +106,7 @@ export class DrawnNetwork implements Network {
       const current = result.committed ? putBy(operation) : result.conflicts[index]?.current;
       const decoded = decode(current ?? null);
       if (decoded?.kind !== "session" || decoded.record.state !== "live") continue;
+      if (!isOwnSession(by.name, decoded.session)) continue;
       this.#record(by, { what: "beat answered", session: decoded.session, beat: decoded.record.beat });
     }
   }
@@ -151,6 +154,9 @@ export class DrawnNetwork implements Network {
       const decoded = decode(putBy(operation));
       if (decoded?.kind !== "session" || decoded.record.state !== "live") continue;
       const { beat, ttlMs } = decoded.record;
+      // Messages are written into it as well, by others and by later sessions of the same process: no heartbeats.
+      if (beat <= (this.#beats.get(decoded.session) ?? 0)) continue;
+      this.#beats.set(decoded.session, beat);
       this.#record(by, { what: "beat sent", session: decoded.session, beat, ttlMs });
     }
   }
@@ -159,4 +165,9 @@ export class DrawnNetwork implements Network {
 /** The record that an operation makes. */
 function putBy(operation: Operation): StoredRecord | null {
   return operation.kind === "put" ? { key: operation.key, value: operation.value, version: "" } : null;
+}
+
+/** Whether a process opened a session: ids begin with its name. */
+export function isOwnSession(process: string, session: string): boolean {
+  return session.startsWith(`${process.replaceAll(".", "_")}-`);
 }

@@ -61,7 +61,7 @@ export interface Accident {
 
 /** What a name is used as in a run. */
 export interface Use {
-  readonly kind: "lock" | "semaphore" | "read-write";
+  readonly kind: "lock" | "semaphore" | "read-write" | "election";
   /** How much may be held at a time: 1 of a lock, the permits of a semaphore. */
   readonly capacity: number;
 }
@@ -143,7 +143,9 @@ function drawUse(choices: Choices, place: string): Use {
     "semaphore",
     "read-write",
   ] as const);
-  if (kind === "lock") return { kind, capacity: 1 };
+  if (kind === "lock") {
+    return { kind: choices.likely(`${place}.election`, 0.15) ? "election" : "lock", capacity: 1 };
+  }
   return kind === "semaphore"
     ? { kind, capacity: choices.whole(`${place}.permits`, 2, 4) }
     : { kind, capacity: readWriteWeights.write };

@@ -1,5 +1,6 @@
 import { idOf, rosterSteps } from "./checkers/checker.ts";
 import type { History } from "./history.ts";
+import { isOwnSession } from "./network.ts";
 import { readWriteWeights } from "./plan.ts";
 
 /** Rare things that must happen somewhere in many runs; a run in which they never did proved little. */
@@ -19,6 +20,8 @@ export const rarities = [
   "several hold at once",
   "reader became the writer",
   "several locks at once",
+  "asked to give back, and did",
+  "term proclaimed",
 ] as const;
 
 export type Rarity = (typeof rarities)[number];
@@ -41,6 +44,8 @@ export function countRarities(history: History): Readonly<Record<Rarity, number>
     if (event.what === "reweighed" && event.weight === readWriteWeights.write) {
       counts["reader became the writer"] += 1;
     }
+    if (event.what === "asked back") counts["asked to give back, and did"] += 1;
+    if (event.what === "proclaimed") counts["term proclaimed"] += 1;
     if (event.what === "asked" && event.how === "acquire several") together.add(event.call);
     if (event.what === "granted" && together.has(event.call)) counts["several locks at once"] += 1;
     if (event.what === "process" && event.state === "started" && event.by.includes(".")) {
@@ -69,7 +74,7 @@ export function countRarities(history: History): Readonly<Record<Rarity, number>
       const middle = before.waiters.slice(1, -1).filter((waiter) => gone(waiter) && dead.has(waiter.session));
       counts["eviction from the middle"] += middle.length;
       const leftovers = [...before.holders, ...before.waiters].filter(
-        (entrant) => gone(entrant) && !dead.has(entrant.session) && !isBy(entrant.session, event.by),
+        (entrant) => gone(entrant) && !dead.has(entrant.session) && !isOwnSession(event.by, entrant.session),
       );
       counts["leftover taken out"] += leftovers.length;
     }
@@ -77,10 +82,6 @@ export function countRarities(history: History): Readonly<Record<Rarity, number>
   counts["unknown outcome resolved"] = resolved(history, doubtful, granted);
   counts["late add counted once"] = lateAdds(history);
   return counts;
-}
-
-function isBy(session: string, process: string): boolean {
-  return session.startsWith(`${process.replaceAll(".", "_")}-`);
 }
 
 /** Grants that were delivered although the write that entered the queue, or was admitted in it, had no answer. */

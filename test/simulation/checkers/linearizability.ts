@@ -75,7 +75,8 @@ function lockEntries(history: History): Entries<FencedLockOperation> {
   const released = new Set<number>();
   const lost = new Set<number>();
   const expiries = expiriesOf(history);
-  const isLock = (name: string): boolean => history.plan.uses.get(name)?.kind === "lock";
+  // A term is held like a lock, and has its fence.
+  const isLock = (name: string): boolean => history.plan.uses.get(name)?.capacity === 1;
   for (const [at, event] of history.events.entries()) {
     if (event.what === "asked" && isLock(event.name)) {
       asked.set(event.call, { at, name: event.name, how: event.how === "try" ? "try" : "acquire" });

@@ -139,6 +139,18 @@ export const sessionMutants: readonly Mutant[] = [
     ],
   },
   mutant(
+    "a message to a session renews its lease",
+    "sessions/renewal-loop.ts",
+    "      // Room for the next message, and an end to this one.\n",
+    "      this.#keeper.onRenewed(instant(this.#context.runtime));\n",
+  ),
+  mutant(
+    "a heartbeat that meets a message fails for ever",
+    "sessions/renewal-loop.ts",
+    "record.beat === this.#renewedBeat && current.version !== expected",
+    "record.beat === this.#renewedBeat && current.version === expected",
+  ),
+  mutant(
     "takeover without the margin for drift",
     observation,
     "observation.ttlMs * (1 + driftTolerance)",

@@ -1,5 +1,5 @@
 import { LeaseholdError } from "../../../src/core/errors.ts";
-import type { AcquireOptions, Grant, UpgradeableGrant } from "../../../src/index.ts";
+import type { AcquireOptions, Grant, Leadership, UpgradeableGrant } from "../../../src/index.ts";
 import type { Client, TrackedGrant } from "../client.ts";
 import { readWriteWeights } from "../plan.ts";
 import type { Workload } from "./workload.ts";
@@ -10,10 +10,24 @@ async function workAndRelease(client: Client, grant: TrackedGrant | undefined, p
   const { choices, ttlMs } = client;
   const ttls = choices.oneOf(`${place}.work`, [0, 0.05, 0.3, 1, choices.between(`${place}.long`, 0, 2.5)]);
   await grant.work(ttls * ttlMs, place);
+  if (isLeadership(grant.grant)) await proclaim(client, grant, grant.grant);
   if (isChangeable(grant.grant)) await changeMode(client, grant, grant.grant, place);
   await grant.release();
   // Idempotent, and nobody else's grant is touched.
   if (choices.likely(`${place}.again`, 0.1)) await grant.release();
+}
+
+function isLeadership(grant: Grant): grant is Leadership {
+  return "proclaim" in grant;
+}
+
+async function proclaim(client: Client, { call, name }: TrackedGrant, leadership: Leadership): Promise<void> {
+  try {
+    await leadership.proclaim({ call });
+    client.record({ what: "proclaimed", call, name });
+  } catch (error) {
+    if (!(error instanceof LeaseholdError)) throw error;
+  }
 }
 
 function isChangeable(grant: Grant): grant is UpgradeableGrant {
@@ -131,6 +145,13 @@ const several: Workload = {
   },
 };
 
+const asksBack: Workload = {
+  name: "asks whoever holds it to give it back",
+  async run(client, place) {
+    await client.askToGiveBack(client.nameAt(place));
+  },
+};
+
 /** What clients do with locks. */
 export const lockWorkloads: readonly Workload[] = [
   waits,
@@ -141,4 +162,5 @@ export const lockWorkloads: readonly Workload[] = [
   triesAgain,
   crowd,
   several,
+  asksBack,
 ];
