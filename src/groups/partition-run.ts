@@ -126,11 +126,14 @@ export class PartitionRun {
     try {
       const found = await holders(wanted);
       const free = wanted.filter((_, index) => found[index] === undefined);
-      // What a member holds that is there, it gives up by itself; a try of the others sees whether their holder died.
-      const names = new Set(this.#members.map(({ identity }) => identity));
+      // What a member holds that is there, it gives up by itself; a try of the others sees whether their holder died. By
+      // session, and not by identity: the next life of a process may have the name of the one that died.
+      const group = { kind: "group", name: this.#context.name, isShared: true } as const;
+      const present = this.#host.queue(group).board.known?.holders ?? [];
+      const sessions = new Set(present.map(({ session }) => session));
       const doubtful = wanted.filter((_, index) => {
         const holder = found[index];
-        return holder !== undefined && !names.has(holder.identity ?? holder.session);
+        return holder !== undefined && !sessions.has(holder.session);
       });
       for (const partition of [...free, ...doubtful]) {
         if (this.#owned.size >= quota || this.#stop.signal.aborted) return;

@@ -1,5 +1,6 @@
 import type { Unsubscribe } from "../core/backend.ts";
 import { type AbortedError, type LeaseholdError, LeaseLostError } from "../core/errors.ts";
+import { invariant } from "../core/invariant.ts";
 import type { LossListener, Session } from "../sessions/session.ts";
 import type { SessionRequest } from "../sessions/session-request.ts";
 import type { AcquireRequest } from "./acquisition.ts";
@@ -99,6 +100,10 @@ export class HeldGrant implements Grant, LossListener {
   #events: GrantEvents | undefined;
 
   constructor(origin: GrantOrigin) {
+    invariant(
+      origin.holder.session === origin.session.id,
+      "a grant lives and dies with the session that entered",
+    );
     this.#origin = origin;
     this.#holder = origin.holder;
     const { maxHold } = origin;

@@ -100,6 +100,7 @@ export async function enterTogether(
 ): Promise<readonly HeldGrant[] | null> {
   try {
     let toRead = entries.filter(({ isKnown }) => !isKnown);
+    let entered: Session | undefined;
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       if (toRead.length > 0) {
         const records = await backend.get(toRead.map(({ key }) => key));
@@ -107,7 +108,9 @@ export async function enterTogether(
       }
       const [first] = entries;
       const session = await first?.session();
-      if (session === undefined) return null;
+      // Whoever entered with a session that was lost meanwhile is nobody's: the caller begins again.
+      entered ??= session;
+      if (session === undefined || session !== entered) return null;
       const operations = entries.map((entry) => entry.operation(session));
       if (!operations.every((operation) => operation !== undefined)) {
         // A view that is known from earlier may be old.

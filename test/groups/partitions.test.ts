@@ -117,6 +117,20 @@ describe("a fleet", () => {
     expect(violations).toEqual([]);
   });
 
+  test("takes what a dead member had also where its next life has the same identity", async () => {
+    const { world, start, violations, halted } = fleet(2);
+    const { runtime } = world;
+    const before = start(0, { identity: "node-a" });
+    await runtime.advance(ttlMs);
+    expect(shares(before)).toEqual([8]);
+    world.client(0).pause();
+    halted.add(0);
+    const after = start(1, { identity: "node-a" });
+    await runtime.advance(2 * deathMs + 2 * ttlMs);
+    expect(all(after)).toEqual(everything);
+    expect(violations).toEqual([]);
+  });
+
   test("waits for the work of what moves to end", async () => {
     const world = createWorld();
     const { runtime } = world;

@@ -150,6 +150,25 @@ describe("several locks", () => {
     expect([waiting.value?.state, waiting.value?.fences.size]).toEqual(["held", 2]);
   });
 
+  test("that were entered with a session which was lost before the answer are entered anew", async () => {
+    const world = createWorld({ capabilities: { watch: "none", wake: false } });
+    const { runtime } = world;
+    const all = accounts(world, 0, "a", "b");
+    await now(runtime, (await now(runtime, all.acquire())).release());
+    // What the first one knows of "a" is old from here on.
+    const other = world.client(1).coordinator.lock("a");
+    await now(runtime, (await now(runtime, other.acquire())).release());
+    const fault = plant(world.client(0).backend, "held back", () => true);
+    const taking = track(runtime, all.acquire());
+    await runtime.advance(ttlMs + 500);
+    await fault.end();
+    await runtime.settle();
+    expect(taking.state).toBe("resolved");
+    const waiting = track(runtime, other.acquire());
+    await runtime.advance(3 * ttlMs);
+    expect([taking.value?.state, waiting.state]).toEqual(["held", "pending"]);
+  });
+
   test("of a store that takes one key at a time are had one after the other", async () => {
     const world = createWorld({ capabilities: { commitOperationsMax: 1 } });
     const { runtime } = world;
