@@ -1,7 +1,7 @@
 import { describe } from "../core/durations.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { checkName, recordKey } from "../core/names.ts";
-import { checkOptions } from "../core/options.ts";
+import { checkOptions, checkSignal } from "../core/options.ts";
 import { type Inspection, inspectRoster } from "../roster/inspection.ts";
 import type { InterventionOptions } from "../roster/intervention.ts";
 import type { RosterKind } from "../roster/roster-host.ts";
@@ -129,9 +129,7 @@ export function createAdministration(context: AdministrationContext): Administra
       checkOptions("list", options, ["kind", "signal"]);
       if (prefix !== "") checkName("the prefix", prefix);
       const { kind, signal } = options;
-      if (signal !== undefined && !(signal instanceof AbortSignal)) {
-        throw new InvalidArgumentError(`signal must be an AbortSignal; got ${describe(signal)}`);
-      }
+      checkSignal(signal);
       const chosen = kind === undefined ? kinds : [checkKind(kind)];
       const selection = { prefix, kinds: chosen, signal, check: () => void context.queues() };
       return listRosters(context, selection);

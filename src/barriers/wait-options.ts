@@ -1,6 +1,6 @@
 import { type Duration, describe, parseDuration } from "../core/durations.ts";
 import { InvalidArgumentError, LimitMismatchError } from "../core/errors.ts";
-import { checkOptions } from "../core/options.ts";
+import { checkOptions, checkSignal } from "../core/options.ts";
 import type { Patience } from "../roster/pending-answer.ts";
 
 /** Options of everything here that waits. */
@@ -26,9 +26,7 @@ export function readPatience(
   const { signal, wait } = options ?? {};
   const waitMs =
     wait === undefined ? Number.POSITIVE_INFINITY : parseDuration("wait", wait, { infinite: true });
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new InvalidArgumentError(`signal must be an AbortSignal; got ${describe(signal)}`);
-  }
+  checkSignal(signal);
   return { failing, waitMs, signal };
 }
 

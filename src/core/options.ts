@@ -17,3 +17,9 @@ export function checkOptions(what: string, options: object | undefined, known: r
     }
   }
 }
+
+/** @throws InvalidArgumentError for what is neither left out nor an AbortSignal. */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new InvalidArgumentError(`signal must be an AbortSignal; got ${describe(signal)}`);
+}

@@ -1,7 +1,7 @@
-import { type Duration, describe } from "../core/durations.ts";
+import type { Duration } from "../core/durations.ts";
 import { AbortedError, ClosedError, InvalidArgumentError, LimitExceededError } from "../core/errors.ts";
 import { checkName } from "../core/names.ts";
-import { checkOptions } from "../core/options.ts";
+import { checkOptions, checkSignal } from "../core/options.ts";
 import { type AcquireOptions, createAcquirer } from "../roster/acquirer.ts";
 import type { Grant, HeldGrant } from "../roster/grant.ts";
 import type { EntrantId, Holder, Roster } from "../roster/roster.ts";
@@ -132,9 +132,7 @@ export function createGroup(host: RosterHost, name: string, options: GroupOption
     async *observe(asked = {}) {
       checkOptions("observe", asked, ["signal"]);
       const { signal } = asked;
-      if (signal !== undefined && !(signal instanceof AbortSignal)) {
-        throw new InvalidArgumentError(`signal must be an AbortSignal; got ${describe(signal)}`);
-      }
+      checkSignal(signal);
       const newest = new NewestMembers();
       let told: string | undefined;
       const find = (roster: Roster, source: Source): readonly Member[] | undefined => {

@@ -1,7 +1,7 @@
 import { describe } from "../core/durations.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { checkName, recordKey } from "../core/names.ts";
-import { checkOptions } from "../core/options.ts";
+import { checkOptions, checkSignal } from "../core/options.ts";
 import type { Holder } from "../roster/roster.ts";
 import type { RosterHost, RosterName } from "../roster/roster-host.ts";
 import { decodeRoster } from "../roster/roster-record.ts";
@@ -82,9 +82,7 @@ export function createPartitions(host: RosterHost, target: PartitionsTarget, cou
       if (typeof work !== "function") {
         throw new InvalidArgumentError(`run needs a function to run first; got ${describe(work)}`);
       }
-      if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
-        throw new InvalidArgumentError(`signal must be an AbortSignal; got ${describe(options.signal)}`);
-      }
+      checkSignal(options.signal);
       const nameFor = (partition: number): RosterName => partitionName(target.name, partition);
       await new PartitionRun(host, { ...target, count, work, options, holders, nameFor }).run();
     },

@@ -1,10 +1,11 @@
-import { type Duration, describe, parseDuration } from "../core/durations.ts";
+import type { Duration } from "../core/durations.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { checkName } from "../core/names.ts";
 import { checkOptions } from "../core/options.ts";
 import {
   type AcquireOptions,
   type Acquirer,
+  checkAcquireOptions,
   createAcquirer,
   type TryAcquireOptions,
 } from "../roster/acquirer.ts";
@@ -217,13 +218,7 @@ class ModeChanges {
   }
 
   async upgrade(options: UpgradeOptions = {}): Promise<void> {
-    checkOptions("upgrade", options, ["wait", "signal"]);
-    const { signal, wait } = options;
-    const waitMs =
-      wait === undefined ? Number.POSITIVE_INFINITY : parseDuration("wait", wait, { infinite: true });
-    if (signal !== undefined && !(signal instanceof AbortSignal)) {
-      throw new InvalidArgumentError(`signal must be an AbortSignal; got ${describe(signal)}`);
-    }
+    const asked = checkAcquireOptions("upgrade", options, ["wait", "signal"]);
     const grant = this.#grant;
     grant.assertHeld();
     if (this.#mode === "write") return;
@@ -237,7 +232,7 @@ class ModeChanges {
     const change = this.#changes;
     const retreat = { weight: weights[this.#mode], isLatest: () => this.#changes === change };
     const request = { name: grant.name, ttlMs: grant.session.ttlMs, weight: weights.write, capacity };
-    await grant.grow({ ...request, waitMs, signal, metadata: undefined }, retreat);
+    await grant.grow({ ...request, ...asked }, retreat);
     this.#mode = "write";
     this.#unsettled = undefined;
   }

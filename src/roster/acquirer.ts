@@ -1,7 +1,7 @@
 import { type Duration, describe, parseDuration } from "../core/durations.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
-import { checkOptions } from "../core/options.ts";
+import { checkOptions, checkSignal } from "../core/options.ts";
 import type { AcquireRequest } from "./acquisition.ts";
 import type { Grant, HeldGrant } from "./grant.ts";
 import type { Inspection } from "./inspection.ts";
@@ -93,9 +93,7 @@ export function checkAcquireOptions(
   checkOptions(what, options, known);
   const { signal, metadata, maxHold, wait } = options ?? {};
   const waitMs = wait === undefined ? forever : parseDuration("wait", wait, { infinite: true });
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new InvalidArgumentError(`signal must be an AbortSignal; got ${describe(signal)}`);
-  }
+  checkSignal(signal);
   checkMetadata("metadata", metadata);
   const maxHoldMs = maxHold === undefined ? undefined : parseDuration("maxHold", maxHold, { minMs: 1 });
   return { waitMs, signal, metadata, ...(maxHoldMs !== undefined && { maxHoldMs }) };
