@@ -1,5 +1,5 @@
 import type { Backend, CommitResult, StoredRecord, Unsubscribe } from "../core/backend.ts";
-import { backoffMs } from "../core/backoff.ts";
+import { backoffMs, conflictPauseMs } from "../core/backoff.ts";
 import { type LeaseholdError, OutcomeUnknownError } from "../core/errors.ts";
 import { type Runtime, sleep } from "../core/runtime.ts";
 import { admit, emptyRoster, type Roster } from "./roster.ts";
@@ -29,9 +29,6 @@ interface Pending {
   readonly resolve: (view: RosterView) => void;
   readonly reject: (error: unknown) => void;
 }
-
-const conflictPauseMinMs = 10;
-const conflictPauseMaxMs = 500;
 
 /**
  * Reads and writes one roster for all that one client does with it. One write is in flight at a time; what comes
@@ -248,16 +245,6 @@ export class RosterDriver {
     // Whoever comes first sets the capacity.
     return record === null ? { version: null, roster: emptyRoster(0) } : viewOf(record);
   }
-}
-
-/**
- * How long to pause before the next attempt after a conflict. Only after every second one: what the one before told
- * is as new as a read would be. And not much longer than a few round trips: against one busy client each attempt
- * has the same chance, and only many of them make a newcomer sure of its turn.
- */
-function conflictPauseMs(runtime: Runtime, conflicts: number, roundTripMs: number): number {
-  const maxMs = Math.min(Math.max(4 * roundTripMs, conflictPauseMinMs), conflictPauseMaxMs);
-  return backoffMs(runtime, conflicts / 2, { firstMs: roundTripMs / 2, maxMs });
 }
 
 function settlesAny(batch: readonly Pending[], roster: Roster): boolean {

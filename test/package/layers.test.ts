@@ -13,12 +13,13 @@ const primitives = [
   "elections",
   "groups",
   "counters",
+  "sequences",
   "limiters",
   "kv",
   "transactions",
   "web-locks",
 ] as const;
-const below = ["core", "sessions", "roster"] as const;
+const below = ["core", "sessions", "roster", "records"] as const;
 
 /** What each layer may import besides itself. A new folder needs a line here. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -29,10 +30,12 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "backends/dynamodb": ["core"],
   sessions: ["core"],
   roster: ["core", "sessions"],
+  records: ["core"],
   fencing: ["core"],
   ...Object.fromEntries(primitives.map((primitive) => [primitive, below])),
-  "coordinator.ts": [...below, ...primitives],
-  adapters: ["core", "schedules", "coordinator.ts"],
+  "coordinator.ts": [...below, ...primitives, "open-coordinator.ts"],
+  "open-coordinator.ts": [...below, ...primitives, "coordinator.ts"],
+  adapters: ["core", "schedules", "limiters", "coordinator.ts"],
   "open-backend.ts": ["core"],
   heartbeat: ["core", "sessions", "open-backend.ts"],
   "connect.ts": ["core", "heartbeat", "open-backend.ts", "coordinator.ts"],
