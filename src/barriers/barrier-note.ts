@@ -22,11 +22,16 @@ export function barrierIn(name: string, { note }: Roster): BarrierNote {
   );
 }
 
-/** Who waits for the next round to begin, the first to come first. */
+/**
+ * Who waits for the next round to begin, the first to come first. A party whose session was lost may have come in again
+ * before its first entry was taken out: only the last one counts.
+ */
 export function gathering(roster: Roster, { fence }: BarrierNote): readonly Holder[] {
-  return roster.holders
+  const waiting = roster.holders
     .filter((holder) => holder.fence > fence)
     .sort((left, right) => left.fence - right.fence);
+  const last = new Map(waiting.map((holder) => [holder.identity ?? holder, holder]));
+  return waiting.filter((holder) => last.get(holder.identity ?? holder) === holder);
 }
 
 /** Who came in with a round, and has not left. `fence`: the largest of that round. */

@@ -4,6 +4,7 @@ import { checkName } from "../core/names.ts";
 import { type AcquireOptions, createAcquirer } from "../roster/acquirer.ts";
 import type { Grant, HeldGrant } from "../roster/grant.ts";
 import type { Inspection } from "../roster/inspection.ts";
+import { PendingAnswer } from "../roster/pending-answer.ts";
 import { type Roster, standing } from "../roster/roster.ts";
 import type { RosterHost } from "../roster/roster-host.ts";
 import { barrierIn, begin, gathering, inside } from "./barrier-note.ts";
@@ -27,7 +28,7 @@ export interface BarrierStay extends Grant {
    *
    * @throws LeaseLostError (`LEASE_LOST`) when the stay was lost before, or the barrier's record vanished.
    * @throws AcquireTimeoutError (`ACQUIRE_TIMEOUT`) when `wait` is over, AbortedError (`ABORTED`) when `signal` fires: it
-   * has left, and others may still be in. Call again to wait on.
+   * has left, or will when the store answers, and others may still be in. Call again to wait on.
    */
   leave(options?: BarrierWaitOptions): Promise<void>;
 }
@@ -71,6 +72,11 @@ export interface Barrier {
 
 const partiesMax = 100;
 
+/** Who stands there, whichever session it stands there with. */
+interface PartyOptions extends AcquireOptions {
+  readonly party: string;
+}
+
 /** A wait that ended because nothing of the party stands in the record. */
 class GoneError extends Error {
   override readonly name = "GoneError";
@@ -87,12 +93,12 @@ export function createBarrier(host: RosterHost, name: string, parties: number): 
   const { runtime, ttlMs } = host;
   const target = { kind: "barrier", name, isShared: true, ttlMs } as const;
   const shown = `the barrier ${JSON.stringify(name)}`;
-  const acquirer = createAcquirer<AcquireOptions>(host, {
-    ...target,
-    share: () => ({ weight: 1, capacity: parties }),
+  const acquirer = createAcquirer<PartyOptions>(host, {
+    ...{ ...target, options: ["party"] },
+    share: (asked) => ({ weight: 1, capacity: parties, identity: asked?.party ?? runtime.id() }),
   });
 
-  const comeIn = async (options: AcquireOptions): Promise<HeldGrant> => {
+  const comeIn = async (options: PartyOptions): Promise<HeldGrant> => {
     try {
       return await acquirer.acquire(options);
     } catch (error) {
@@ -150,9 +156,17 @@ export function createBarrier(host: RosterHost, name: string, parties: number): 
       round,
       async leave(options?: BarrierWaitOptions): Promise<void> {
         const patience = readPatience("leave", `not all parties of ${shown} left`, options);
-        await grant.release();
+        const untilMs = runtime.monotonicMs() + patience.waitMs;
+        const going = new PendingAnswer<void>(runtime, patience, false);
+        // Goes on behind who gives up: until the store answers, or the lease ends.
+        grant.release().then(
+          () => going.resolve(),
+          (error: unknown) => going.reject(error),
+        );
+        await going.promise;
+        const waitMs = Math.max(0, untilMs - runtime.monotonicMs());
         await host.queue(target).board.until({
-          ...{ ...patience, ttlMs },
+          ...{ ...patience, waitMs, ttlMs },
           find(roster, source) {
             const note = barrierIn(name, roster);
             if (note.round === round) return inside(roster, lastFence).length === 0 ? true : undefined;
@@ -175,7 +189,8 @@ export function createBarrier(host: RosterHost, name: string, parties: number): 
       const remainingMs = (): number => Math.max(0, untilMs - runtime.monotonicMs());
       const { metadata } = options ?? {};
       const seen: { round?: number } = {};
-      const asked = { ...(signal && { signal }), ...(metadata !== undefined && { metadata }) };
+      const party = runtime.id();
+      const asked = { party, ...(signal && { signal }), ...(metadata !== undefined && { metadata }) };
       for (;;) {
         const grant = await comeIn({ ...asked, wait: remainingMs() });
         try {

@@ -1,5 +1,5 @@
 import { describe } from "../core/durations.ts";
-import { InvalidArgumentError } from "../core/errors.ts";
+import { InvalidArgumentError, OutcomeUnknownError } from "../core/errors.ts";
 import { checkName } from "../core/names.ts";
 import type { Patience } from "../roster/pending-answer.ts";
 import type { Roster } from "../roster/roster.ts";
@@ -64,6 +64,13 @@ export interface Latch {
   reset(options?: BarrierWaitOptions): Promise<boolean>;
 }
 
+/** A latch as an attempt to change it met it. */
+interface Meeting {
+  readonly latch: LatchNote;
+  /** It was known before the call, and may have changed since: then the attempt meets a conflict, and there is another. */
+  readonly isFromBefore: boolean;
+}
+
 const countMax = 1_000;
 const idBytesMax = 64;
 const quoteBytes = 2;
@@ -88,25 +95,41 @@ export function createLatch(host: RosterHost, name: string, total: number): Latc
   };
   const latchOf = (roster: Roster): LatchNote => latchIn(name, opened(roster));
 
-  /** Applies a step in the round in which it first met the latch. Answers how many counts are missing then. */
-  const change = async (patience: Patience, step: (latch: LatchNote) => LatchNote): Promise<number> => {
-    let round: number | undefined;
-    const isOver = (latch: LatchNote): boolean => round !== undefined && latch.round > round;
+  /**
+   * Applies a step in the round that stands there, and once it may have been applied in one, in no other. Answers how
+   * many counts are missing then, and whether it met an open latch.
+   */
+  const change = async (patience: Patience, step: (latch: LatchNote) => LatchNote) => {
+    const { known } = board();
+    let met: Meeting | undefined;
+    let wasOpen = false;
+    let doubtful: Meeting | undefined;
+    const isOver = ({ round }: LatchNote): boolean => doubtful !== undefined && round > doubtful.latch.round;
     const roster = await board().change(
       {
         apply(before) {
           const latch = latchOf(before);
-          // Its round is over: in that one it was applied, or was not needed any more.
           if (isOver(latch)) return before;
-          round ??= latch.round;
+          met = { latch, isFromBefore: met === undefined && known !== undefined };
+          wasOpen ||= latch.isOpen && !met.isFromBefore;
+          // The round goes on: what may have been applied was in time.
+          if (doubtful !== undefined) doubtful = met;
           return withLatch(opened(before), step(latch));
         },
         isSettledIn: (before) => isOver(latchOf(before)),
+        onFailure(failure) {
+          if (failure instanceof OutcomeUnknownError) doubtful ??= met;
+        },
       },
       patience,
     );
     const latch = latchOf(roster);
-    return isOver(latch) ? 0 : missing(latch, total);
+    // In a round that was read it was applied, or was not needed any more. What was known from before the call may be of
+    // a round that was over long ago, and then it was not.
+    const isUnknown = isOver(latch) && doubtful?.isFromBefore === true && step(latch) !== latch;
+    if (isUnknown) throw overtaken(shown);
+    const isLater = met !== undefined && latch.round > met.latch.round;
+    return { left: isLater ? 0 : missing(latch, total), wasOpen: wasOpen || met?.latch.isOpen === true };
   };
 
   return {
@@ -114,7 +137,7 @@ export function createLatch(host: RosterHost, name: string, total: number): Latc
     async countDown(options) {
       const patience = readPatience("countDown", `${shown} was not counted down`, options, ["id"]);
       const id = options?.id === undefined ? runtime.id() : checkId(options.id);
-      return change(patience, (latch) => count(latch, id, total));
+      return (await change(patience, (latch) => count(latch, id, total))).left;
     },
     async wait(options) {
       const patience = readPatience("wait", `${shown} did not open`, options);
@@ -133,14 +156,16 @@ export function createLatch(host: RosterHost, name: string, total: number): Latc
     },
     async reset(options) {
       const patience = readPatience("reset", `${shown} was not reset`, options);
-      let wasOpen = false;
-      await change(patience, (latch) => {
-        wasOpen ||= latch.isOpen;
-        return close(latch);
-      });
-      return wasOpen;
+      return (await change(patience, close)).wasOpen;
     },
   };
+}
+
+function overtaken(shown: string): OutcomeUnknownError {
+  return new OutcomeUnknownError(
+    `no answer came to a write of ${shown}, which has begun another round since: it was applied in the last one, or ` +
+      "never. Look what is missing, and call again if that is one too many",
+  );
 }
 
 function checkId(id: string): string {

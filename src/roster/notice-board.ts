@@ -51,12 +51,24 @@ export class NoticeBoard {
    * Commits a change, again after failures as long as the caller is patient. Answers what it led to. The outcome is
    * unknown where the error says so, and after an abort.
    */
-  change(steps: Pick<RosterChange, "apply" | "isSettledIn">, patience: Patience): Promise<Roster> {
+  change(
+    {
+      onFailure,
+      ...steps
+    }: Pick<RosterChange, "apply" | "isSettledIn"> & {
+      /** Told of each attempt that failed: what was applied last may stand there, where the outcome is unknown. */
+      onFailure?(failure: LeaseholdError): void;
+    },
+    patience: Patience,
+  ): Promise<Roster> {
     const answer = new PendingAnswer<Roster>(this.#context.runtime, patience, true);
     if (!answer.isOpen) return answer.promise;
     this.#changes.add(answer);
     answer.onAnswered(() => this.#changes.delete(answer));
-    const isWanted = (failure?: LeaseholdError): boolean => answer.isWanted(failure);
+    const isWanted = (failure?: LeaseholdError): boolean => {
+      if (failure !== undefined) onFailure?.(failure);
+      return answer.isWanted(failure);
+    };
     this.#context.driver.submit({ ...steps, isWanted }).then(
       ({ roster }) => answer.resolve(roster),
       (error: unknown) => answer.reject(error),

@@ -217,6 +217,26 @@ describe("parties that go", () => {
     expect([...entering, last].map(({ value }) => value?.round)).toEqual([1, 1, 1]);
   });
 
+  test("who comes in again before its first entry was taken out is one party, not two", async () => {
+    const world = createWorld({ clients: 3 });
+    const { runtime } = world;
+    const all = barriers(world, 3);
+    const entering = await enterEach(world, all.slice(0, 2));
+    const fault = plant(world.client(1).backend, "lost before", () => true);
+    await runtime.advance(ttlMs + 50);
+    await fault.end();
+    const places: number[] = [];
+    for (let lookedMs = 0; lookedMs < 2 * deathMs; lookedMs += 100) {
+      await runtime.advance(100);
+      places.push((await rosterOf(world, "barrier")).holders.length);
+    }
+    // Both stood there at the same time, until the first one was found dead.
+    expect([Math.max(...places), places.at(-1)]).toEqual([3, 2]);
+    expect(entering.map(({ state }) => state)).toEqual(["pending", "pending"]);
+    entering.push(...(await enterEach(world, all.slice(2))));
+    expect(entering.map(({ value }) => value?.round)).toEqual([1, 1, 1]);
+  });
+
   test("who may have been counted before its session was lost is told so", async () => {
     const world = createWorld({ clients: 2 });
     const { runtime } = world;
@@ -297,6 +317,26 @@ describe("faults", () => {
     for (const fault of faults) await fault.end();
     await runtime.advance(3 * deathMs);
     expect(entering.map(({ value }) => value?.round)).toEqual([1, 1]);
+  });
+
+  test("who leaves while the store is away waits no longer than it wants to", async () => {
+    const world = createWorld({ clients: 2 });
+    const { runtime } = world;
+    const stays = staysOf(await enterEach(world, barriers(world, 2))) as [BarrierStay, BarrierStay];
+    const fault = plant(world.client(0).backend, "lost before", () => true);
+    const abort = new AbortController();
+    const timed = track(runtime, stays[0].leave({ wait: "1s" }));
+    const aborted = track(runtime, stays[0].leave({ signal: abort.signal }));
+    await runtime.advance(1_000);
+    abort.abort();
+    await runtime.settle();
+    expect(timed.error).toMatchObject({ code: "ACQUIRE_TIMEOUT", message: expect.stringContaining("left") });
+    expect(aborted.error).toMatchObject({ code: "ABORTED" });
+    await fault.end();
+    await runtime.advance(2_500);
+    expect((await rosterOf(world, "barrier")).holders).toHaveLength(1);
+    await stays[1].leave();
+    await stays[0].leave();
   });
 
   test("a record that vanished while parties wait lets them come in again", async () => {

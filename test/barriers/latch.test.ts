@@ -252,6 +252,45 @@ describe("another round", () => {
     expect((await rosterOf(world, "latch")).note).toEqual({ round: 2, counted: [], isOpen: false });
   });
 
+  test("is counted for by who knows only the last one, without a hint", async () => {
+    const world = createWorld();
+    const [first, second] = latches(world, 1) as [Latch, Latch];
+    await second.countDown();
+    expect(await first.reset()).toBe(true);
+    expect(await second.countDown()).toBe(0);
+    expect(await first.remaining()).toBe(0);
+  });
+
+  test("is closed by who knows only the last one, and not said to be when it is not open", async () => {
+    const world = createWorld();
+    const [first, second] = latches(world, 1) as [Latch, Latch];
+    await second.countDown();
+    expect(await first.reset()).toBe(true);
+    await first.countDown();
+    expect(await second.reset()).toBe(true);
+    expect(await first.remaining()).toBe(1);
+    await first.countDown();
+    expect(await first.reset()).toBe(true);
+    expect(await second.reset()).toBe(false);
+  });
+
+  test("of which nobody knows whether a count was for it says so", async () => {
+    const world = createWorld();
+    const [first, second] = latches(world, 1) as [Latch, Latch];
+    await second.countDown();
+    await first.reset();
+    const fault = plant(world.client(1).backend, "applied late", writes("roster"), 1);
+    const counting = track(world.runtime, second.countDown());
+    await world.runtime.advance(5_000);
+    await fault.end();
+    expect(counting.error).toMatchObject({
+      code: "OUTCOME_UNKNOWN",
+      message: expect.stringContaining("another round"),
+    });
+    expect(await first.remaining()).toBe(1);
+    expect(await second.countDown()).toBe(0);
+  });
+
   test("a count whose write is abandoned never counts in a later round", async () => {
     const world = createWorld();
     const [first, second] = latches(world, 1) as [Latch, Latch];
