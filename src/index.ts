@@ -21,6 +21,7 @@ export type {
   RequestOptions,
   ScanPage,
   StoredRecord,
+  StoreTime,
   Unsubscribe,
   Version,
 } from "./core/backend.ts";

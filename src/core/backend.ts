@@ -1,5 +1,5 @@
 /**
- * The storage contract: nine methods and declared capabilities, and nothing that a recipe could derive for
+ * The storage contract: ten methods and declared capabilities, and nothing that a recipe could derive for
  * itself. Everything that leasehold promises is built on {@link Backend.commit} alone; reads, watches and wakes
  * are hints.
  */
@@ -78,6 +78,12 @@ export interface ChangeHint {
   readonly record?: StoredRecord | null;
 }
 
+/** Between which two instants a store's clock stands, in milliseconds since 1970. `earliestMs <= latestMs`. */
+export interface StoreTime {
+  readonly earliestMs: number;
+  readonly latestMs: number;
+}
+
 /** Ends a subscription. Idempotent. */
 export type Unsubscribe = () => void;
 
@@ -132,6 +138,14 @@ export interface Backend {
    * `commit` or a counter; reading a counter gives a value for `decodeCounter`.
    */
   add(key: string, delta: number, operation: AddOperation): Promise<number>;
+  /**
+   * Bounds of the store's clock at the moment this call settles. Rate limits and times to live are counted on that
+   * clock: clients never compare their own wall clocks, so a machine whose clock is wrong or jumps neither refills a
+   * limit twice nor lets anything end too early. How far the bounds are apart is up to the store: nothing for one on
+   * this machine, a round trip where the answer carries the time, a second and a round trip where it carries whole
+   * seconds. The clock is one of the world and may be set: it can step in both directions.
+   */
+  time(): Promise<StoreTime>;
   /** Calls `listener` for changes of keys that begin with `prefix`. */
   watch(prefix: string, listener: (hint: ChangeHint) => void): Unsubscribe;
   /** Nudges the client that listens as `clientId`. Fire and forget; may be lost. */

@@ -6,6 +6,7 @@ import { multiCases } from "./conformance/multi-cases.ts";
 import { raceCases } from "./conformance/race-cases.ts";
 import { readCases } from "./conformance/read-cases.ts";
 import { type BackendConformanceOptions, bindCase, type ConformanceCase } from "./conformance/support.ts";
+import { timeCases } from "./conformance/time-cases.ts";
 
 /**
  * The suite that every backend passes: one case for each sentence of the storage contract. It needs no test
@@ -40,6 +41,7 @@ export function backendConformance(options: BackendConformanceOptions): readonly
     ...raceCases,
     ...multiCases(options),
     ...addCases,
+    ...timeCases,
     ...readCases(options),
     ...hintCases(options),
     ...lifecycleCases(options),

@@ -1,12 +1,13 @@
-import type { Backend, CommitResult, Operation, StoredRecord } from "../core/backend.ts";
+import type { Backend, CommitResult, Operation, StoredRecord, StoreTime } from "../core/backend.ts";
 
 /** A request to a backend, as a fault or a counter sees it. */
 export type BackendRequest =
   | { readonly kind: "get"; readonly keys: readonly string[] }
-  | { readonly kind: "commit"; readonly operations: readonly Operation[] };
+  | { readonly kind: "commit"; readonly operations: readonly Operation[] }
+  | { readonly kind: "time" };
 
 /** What may happen to a request on its way: called instead of the real thing, with the real thing to call. */
-export type Interceptor = <R extends readonly (StoredRecord | null)[] | CommitResult>(
+export type Interceptor = <R extends readonly (StoredRecord | null)[] | CommitResult | StoreTime>(
   request: BackendRequest,
   send: () => Promise<R>,
 ) => Promise<R>;
@@ -24,7 +25,7 @@ export interface ObservedBackend extends Backend {
 export function observeBackend(backend: Backend): ObservedBackend {
   const counts = { reads: 0, writes: 0, wakes: 0 };
   let interceptor: Interceptor | undefined;
-  const through = <R extends readonly (StoredRecord | null)[] | CommitResult>(
+  const through = <R extends readonly (StoredRecord | null)[] | CommitResult | StoreTime>(
     request: BackendRequest,
     send: () => Promise<R>,
   ): Promise<R> => (interceptor === undefined ? send() : interceptor(request, send));
@@ -49,6 +50,10 @@ export function observeBackend(backend: Backend): ObservedBackend {
       return through({ kind: "commit", operations }, () => backend.commit(operations, options));
     },
     add: (key, delta, operation) => backend.add(key, delta, operation),
+    time() {
+      counts.reads += 1;
+      return through({ kind: "time" }, () => backend.time());
+    },
     watch: (prefix, listener) => backend.watch(prefix, listener),
     wake(clientId, hint) {
       counts.wakes += 1;

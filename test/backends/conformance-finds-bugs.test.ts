@@ -107,6 +107,33 @@ const bugs: Readonly<Record<string, Bug>> = {
       });
     },
   }),
+  "the clock stands still": () => {
+    const nowMs = Date.now();
+    return { time: async () => ({ earliestMs: nowMs, latestMs: nowMs }) };
+  },
+  "the bounds of the clock are the wrong way round": () => ({
+    time: async () => ({ earliestMs: Date.now() + 1, latestMs: Date.now() - 1 }),
+  }),
+  "the bounds of the clock are a minute apart": () => ({
+    time: async () => ({ earliestMs: Date.now() - 30_000, latestMs: Date.now() + 30_000 }),
+  }),
+  "every other answer comes from another clock": (backend) => {
+    let answers = 0;
+    return {
+      async time() {
+        answers += 1;
+        const { earliestMs, latestMs } = await backend.time();
+        const offsetMs = answers % 2 === 0 ? 0 : -100;
+        return { earliestMs: earliestMs + offsetMs, latestMs: latestMs + offsetMs };
+      },
+    };
+  },
+  "the clock counts seconds": () => ({
+    time: async () => ({ earliestMs: Date.now() / 1_000, latestMs: Date.now() / 1_000 }),
+  }),
+  "a closed backend tells the time": () => ({
+    time: async () => ({ earliestMs: Date.now(), latestMs: Date.now() }),
+  }),
   "a prefix is a pattern": (backend) => ({
     async scan(prefix, page) {
       const pattern = new RegExp(`^${prefix}`);

@@ -67,6 +67,7 @@ describe.each(clients)("permissions over %s:", (_client, connect) => {
     ]);
     expect(await backend.add("n", 3, { writer: "w", sequence: 1 })).toBe(3);
     expect((await backend.scan("")).records.map(({ key }) => key)).toEqual(["a", "b", "n"]);
+    expect((await backend.time()).earliestMs).toBeGreaterThan(0);
     backend.wake(client, "up");
     const both = async () => (changes.length > 0 && wakes.length > 0 ? true : null);
     await waitUntil(both, { timeoutMs: 5_000, intervalMs: 5, what: "hints" });

@@ -37,6 +37,7 @@ export function loggedStore(store: Backend, log: LogWriter): Backend {
     scan: (prefix, page) => logged("scan", store.scan(prefix, page)),
     commit,
     add: (key, delta, operation) => store.add(key, delta, operation),
+    time: () => logged("time", store.time()),
     watch: (prefix, listener) => store.watch(prefix, listener),
     wake: (clientId, hint) => store.wake(clientId, hint),
     onWake: (clientId, listener) => store.onWake(clientId, listener),

@@ -1,4 +1,4 @@
-import type { CommitResult, Operation, StoredRecord } from "../../src/core/backend.ts";
+import type { CommitResult, Operation, StoredRecord, StoreTime } from "../../src/core/backend.ts";
 import { OutcomeUnknownError, UnavailableError } from "../../src/core/errors.ts";
 import { decodeSession } from "../../src/sessions/session-record.ts";
 import type { BackendRequest, Interceptor, ObservedBackend } from "../../src/testing/observed-backend.ts";
@@ -11,7 +11,7 @@ export type Strikes = (request: BackendRequest) => boolean;
 
 /** What a request does. */
 export function kindOf(request: BackendRequest): WriteKind | "read" {
-  if (request.kind === "get") return "read";
+  if (request.kind !== "commit") return "read";
   const [operation] = request.operations as readonly [Operation];
   if (!operation.key.includes(".session.")) return "roster";
   if (operation.kind !== "put") return "session close";
@@ -35,7 +35,7 @@ export interface Fault {
   end(): Promise<void>;
 }
 
-type Answer = readonly (StoredRecord | null)[] | CommitResult;
+type Answer = readonly (StoredRecord | null)[] | CommitResult | StoreTime;
 type Reaction = <R extends Answer>(send: () => Promise<R>, held: (() => Promise<unknown>)[]) => Promise<R>;
 
 const reactions = {

@@ -64,6 +64,7 @@ export function pausableProcess(
     scan: (prefix, page) => answerTo(store.scan(prefix, page)),
     commit: (operations, options) => answerTo(store.commit(operations, options)),
     add: (key, delta, operation) => answerTo(store.add(key, delta, operation)),
+    time: () => answerTo(store.time()),
     watch: (prefix, listener) => store.watch(prefix, (hint) => receive(() => listener(hint))),
     wake: (client, hint) => store.wake(client, hint),
     onWake: (client, listener) => store.onWake(client, (hint) => receive(() => listener(hint))),

@@ -87,7 +87,7 @@ describe("a wake that throws", () => {
       ...{ kind: "memory", capabilities: store.capabilities, setup: store.setup.bind(store) },
       ...{ get: store.get.bind(store), scan: store.scan.bind(store), commit: store.commit.bind(store) },
       ...{ add: store.add.bind(store), watch: store.watch.bind(store), close: store.close.bind(store) },
-      onWake: store.onWake.bind(store),
+      ...{ time: store.time.bind(store), onWake: store.onWake.bind(store) },
       wake(): void {
         throw new Error("no connection");
       },

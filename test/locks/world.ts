@@ -101,6 +101,7 @@ export function withCapabilities(backend: Backend, changes: Partial<Capabilities
     scan: (prefix, page) => backend.scan(prefix, page),
     commit: (operations, options) => backend.commit(operations, options),
     add: (key, delta, operation) => backend.add(key, delta, operation),
+    time: () => backend.time(),
     watch: capabilities.watch === "push" ? (prefix, listener) => backend.watch(prefix, listener) : without,
     wake: (client, hint) => (capabilities.wake ? backend.wake(client, hint) : undefined),
     onWake: capabilities.wake ? (client, listener) => backend.onWake(client, listener) : without,

@@ -7,6 +7,7 @@ import type {
   RequestOptions,
   ScanPage,
   StoredRecord,
+  StoreTime,
   Unsubscribe,
 } from "../../core/backend.ts";
 import { describe } from "../../core/durations.ts";
@@ -23,6 +24,7 @@ import {
   type Settings,
 } from "./options.ts";
 import { readRecords } from "./read-records.ts";
+import { readTime } from "./read-time.ts";
 import { Requester } from "./requester.ts";
 import { scanRecords } from "./scan-records.ts";
 import { setUpTable, type TableFacts } from "./table-setup.ts";
@@ -142,6 +144,11 @@ class DynamodbBackend implements Backend {
     checkKey(kind, this.#capabilities, key);
     await this.#whenReady();
     return addToCounter(this.#requester, { key, delta, operation });
+  }
+
+  async time(): Promise<StoreTime> {
+    await this.#whenReady();
+    return readTime(this.#requester);
   }
 
   /** Reports nothing: capability `watch` is `none`. */

@@ -29,6 +29,12 @@ interface Requests {
 
 type Name = keyof Requests;
 
+/** How a request travels, and who looks at it. */
+export interface SendOptions extends RequestOptions {
+  /** Called with each command before it is sent. */
+  readonly observe?: (command: object) => void;
+}
+
 interface SendingClient {
   send(command: object, options: { readonly abortSignal: AbortSignal }): Promise<unknown>;
   readonly config?: {
@@ -79,7 +85,7 @@ export class Requester {
    * @throws Failure
    * @throws ClosedError
    */
-  request<N extends Name>(name: N, input: Requests[N][0], options?: RequestOptions): Promise<Requests[N][1]> {
+  request<N extends Name>(name: N, input: Requests[N][0], options?: SendOptions): Promise<Requests[N][1]> {
     const urgent = options?.urgent === true;
     const limits: RetryLimits = urgent ? urgentRetries : ordinaryRetries;
     let unanswered = 0;
@@ -92,8 +98,13 @@ export class Requester {
       );
     };
     const client = urgent ? this.#urgentClient : this.#client;
-    const action = () => this.#track(this.#attempt(client, name, input));
+    const action = () => this.#track(this.#attempt(client, name, input, options?.observe));
     return retry(this.runtime, limits, action, again, this.#closing.signal);
+  }
+
+  /** Region and endpoint, for messages: as {@link where} found them. */
+  get place(): string {
+    return this.#where;
   }
 
   /** The error to throw for a failed request. */
@@ -126,10 +137,12 @@ export class Requester {
     client: SendingClient,
     name: N,
     input: Requests[N][0],
+    observe: SendOptions["observe"],
   ): Promise<Requests[N][1]> {
     const sdk = await loadSdk();
     if (this.#closing.signal.aborted) throw new ClosedError("the dynamodb backend is closed");
     const command = new (sdk[`${name}Command`] as new (input: object) => object)(input);
+    observe?.(command);
     const { promise: limit, resolve: limitReached } = Promise.withResolvers<symbol>();
     const aborter = new AbortController();
     const cancel = this.runtime.schedule(this.settings.requestTimeoutMs, () => {

@@ -3,6 +3,7 @@ import { InvalidArgumentError, StoreMisconfiguredError, UnavailableError } from 
 import { sleep } from "../../core/runtime.ts";
 import { createTableInput } from "./create-table-input.ts";
 import { Failure, type FailureKind } from "./failure.ts";
+import type { ItemLayout } from "./item-layout.ts";
 import type { Requester } from "./requester.ts";
 import { type RetryLimits, retry } from "./retry.ts";
 import { type Replication, replicationOf, validateTable, validateTimeToLive } from "./validate-table.ts";
@@ -69,12 +70,16 @@ async function describeTable(
   }
 }
 
+/** A key under which no record ever stands. */
+export function probeKey(layout: ItemLayout): { readonly [attribute: string]: { readonly S: string } } {
+  return { [layout.key]: { S: "leasehold.probe" } };
+}
+
 /** Without the right to describe the table, a read of a key that nobody uses shows that it is there and fits. */
 async function probeTable(requester: Requester): Promise<void> {
   const { table, layout } = requester.settings;
   try {
-    const Key = { [layout.key]: { S: "leasehold.probe" } };
-    await requester.request("GetItem", { TableName: table, Key, ConsistentRead: true });
+    await requester.request("GetItem", { TableName: table, Key: probeKey(layout), ConsistentRead: true });
   } catch (error) {
     // Credentials may be limited to some keys by dynamodb:LeadingKeys; the first real request will tell.
     if (!isKind(error, "denied")) throw requester.toError(error, "GetItem");

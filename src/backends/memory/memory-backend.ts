@@ -7,6 +7,7 @@ import type {
   Operation,
   ScanPage,
   StoredRecord,
+  StoreTime,
   Unsubscribe,
 } from "../../core/backend.ts";
 import { applyAdd, decodeCounter, emptyCounter, encodeCounter } from "../../core/counter-record.ts";
@@ -21,7 +22,7 @@ import { MemoryStore } from "./memory-store.ts";
 
 /** Settings of {@link memoryBackend}. */
 export interface MemoryBackendOptions {
-  /** Clock for the time to live of records. Default: the system's. */
+  /** The clocks of the store: for the time to live of records, and for `time()`. Default: the system's. */
   readonly runtime?: Runtime;
 }
 
@@ -128,6 +129,14 @@ class MemoryBackend implements Backend {
     const added = applyAdd(counter, delta, operation);
     if (added.applied) this.#apply([{ kind: "put", key, value: encodeCounter(added.counter) }]);
     return added.sum;
+  }
+
+  async time(): Promise<StoreTime> {
+    const turn = this.#turns?.take(1);
+    if (turn !== undefined) await turn;
+    this.#checkOpen();
+    const nowMs = this.#runtime.wallMs();
+    return { earliestMs: nowMs, latestMs: nowMs };
   }
 
   watch(prefix: string, listener: (hint: ChangeHint) => void): Unsubscribe {

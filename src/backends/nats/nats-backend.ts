@@ -7,6 +7,7 @@ import type {
   Operation,
   ScanPage,
   StoredRecord,
+  StoreTime,
   Unsubscribe,
 } from "../../core/backend.ts";
 import { ClosedError } from "../../core/errors.ts";
@@ -21,6 +22,7 @@ import { HintChannels } from "./hint-channels.ts";
 import { checkNatsOptions, type NatsBackendOptions } from "./nats-options.ts";
 import { openBucket } from "./open-bucket.ts";
 import { readKeys } from "./read-records.ts";
+import { readTime } from "./read-time.ts";
 import { RecentKeys } from "./recent-keys.ts";
 import { isRepeatable, retryNotApplied } from "./retry-not-applied.ts";
 import { type ScanRests, scanRecords } from "./scan-records.ts";
@@ -144,6 +146,12 @@ class NatsBackend implements Backend {
       runtime: this.#runtime,
     };
     return addToCounter(store, key, delta, operation);
+  }
+
+  async time(): Promise<StoreTime> {
+    if (this.#opened === undefined) await this.#ready();
+    this.#requireOpen();
+    return readTime(this.#client, this.#runtime);
   }
 
   watch(prefix: string, listener: (hint: ChangeHint) => void): Unsubscribe {

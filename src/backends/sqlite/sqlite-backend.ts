@@ -7,6 +7,7 @@ import type {
   Operation,
   ScanPage,
   StoredRecord,
+  StoreTime,
   Unsubscribe,
 } from "../../core/backend.ts";
 import { applyAdd, decodeCounter, emptyCounter, encodeCounter } from "../../core/counter-record.ts";
@@ -141,6 +142,12 @@ class SqliteBackend implements Backend {
     });
     this.#collectNowAndThen(1);
     return sum;
+  }
+
+  /** The machine's clock, which all processes that share the file read. */
+  async time(): Promise<StoreTime> {
+    const nowMs = await this.#file.read(1, () => this.#runtime.wallMs());
+    return { earliestMs: nowMs, latestMs: nowMs };
   }
 
   watch(prefix: string, listener: (hint: ChangeHint) => void): Unsubscribe {

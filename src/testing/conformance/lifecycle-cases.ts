@@ -45,6 +45,7 @@ export function lifecycleCases(options: BackendConformanceOptions): readonly Cas
             await assertRejects(backend.setup({ create: false }), StoreMissingError);
             await assertRejects(backend.get(["a"]), StoreMissingError);
             await assertRejects(backend.scan("a"), StoreMissingError);
+            await assertRejects(backend.time(), StoreMissingError);
             await assertRejects(backend.commit([write]), StoreMissingError);
             await assertRejects(backend.add("b", 1, { writer: "w", sequence: 1 }), StoreMissingError);
           }
@@ -156,6 +157,7 @@ async function assertClosed(backend: Backend, key: string): Promise<void> {
   await assertRejects(backend.setup(), ClosedError);
   await assertRejects(backend.get([key]), ClosedError);
   await assertRejects(backend.scan(key), ClosedError);
+  await assertRejects(backend.time(), ClosedError);
   await assertRejects(backend.commit([{ kind: "put", key, value: bytes("y") }]), ClosedError);
   await assertRejects(backend.add(`${key}.b`, 1, { writer: "w", sequence: 1 }), ClosedError);
 }

@@ -122,6 +122,7 @@ function severable(backend: Backend): {
     scan: (prefix, page) => backend.scan(prefix, page),
     commit: (operations, options) => backend.commit(operations, options),
     add: (key, delta, operation) => backend.add(key, delta, operation),
+    time: () => backend.time(),
     watch: (prefix, listener) => backend.watch(prefix, (hint) => (isSevered ? undefined : listener(hint))),
     wake: (client, hint) => (isSevered ? undefined : backend.wake(client, hint)),
     onWake: (client, listener) => backend.onWake(client, (hint) => (isSevered ? undefined : listener(hint))),

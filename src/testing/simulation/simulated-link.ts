@@ -7,19 +7,20 @@ import type {
   Operation,
   ScanPage,
   StoredRecord,
+  StoreTime,
   Unsubscribe,
 } from "../../core/backend.ts";
 import { applyAdd, decodeCounter, emptyCounter, encodeCounter } from "../../core/counter-record.ts";
 import { OutcomeUnknownError, UnavailableError } from "../../core/errors.ts";
 import { PrefixListeners } from "../../core/prefix-listeners.ts";
 import type { SimulatedProcess } from "./simulated-process.ts";
-import type { SimulatedStore } from "./simulated-store.ts";
+import { type SimulatedStore, storeEpochMs } from "./simulated-store.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** What a network is told about a request. */
 export interface SimulatedRequest {
   readonly by: SimulatedProcess;
-  readonly what: "get" | "scan" | "commit" | "add";
+  readonly what: "get" | "scan" | "commit" | "add" | "time";
   /** Of a commit. */
   readonly operations?: readonly Operation[];
 }
@@ -60,6 +61,8 @@ export interface SimulatedWorld {
   readonly conflictsTellCurrent: boolean;
   /** Whether a hint brings the record that it is about. */
   readonly hintsTellRecord: boolean;
+  /** In steps of how many milliseconds the store tells its time; left out: exactly. */
+  readonly storeClockGrainMs?: number;
   /** Whom a wake reaches. */
   wake(clientId: string, hint: string): void;
 }
@@ -129,6 +132,17 @@ export class SimulatedLink implements Backend {
       }
       return added.sum;
     });
+  }
+
+  async time(): Promise<StoreTime> {
+    const { time, storeClockGrainMs: grainMs = 0 } = this.#world;
+    const { clock } = this.#process;
+    const sentMs = clock.monotonicMs();
+    const earliestMs = await this.#request({ by: this.#process, what: "time" }, () => {
+      const nowMs = storeEpochMs + time.nowMs;
+      return grainMs === 0 ? nowMs : grainMs * Math.floor(nowMs / grainMs);
+    });
+    return { earliestMs, latestMs: earliestMs + grainMs + clock.monotonicMs() - sentMs };
   }
 
   watch(prefix: string, listener: (hint: ChangeHint) => void): Unsubscribe {

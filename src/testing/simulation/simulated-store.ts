@@ -16,6 +16,12 @@ export interface StoreEvent {
   readonly changes: readonly Change[];
 }
 
+/**
+ * What the store's own clock shows when a world begins: half a year from every machine's wall clock, so that whoever
+ * mixes them up is found out.
+ */
+export const storeEpochMs = Date.UTC(2026, 6, 1);
+
 interface State {
   readonly atMs: number;
   readonly record: StoredRecord | null;
