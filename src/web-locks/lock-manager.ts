@@ -184,6 +184,8 @@ class ClientLockManager {
       hasBegun = true;
       const telling = tellRobbed(this.#host, robbed, this.#id());
       const { promise: broken, reject } = Promise.withResolvers<never>();
+      // Nobody may be left to hear it, where the signal fires before the callback begins.
+      broken.catch(toldAlready);
       grant.on("lost", ({ reason }) => reject(brokenLock(name, reason)));
       try {
         signal?.throwIfAborted();

@@ -234,6 +234,32 @@ describe("closing the coordinator", () => {
   });
 });
 
+test("a lock that is lost, and given up, before its callback begins is told to the caller alone", async () => {
+  const world = createWorld({ clients: 1 });
+  const { runtime } = world;
+  const { backend, coordinator } = world.client(0);
+  const unheard: unknown[] = [];
+  const hear = (error: unknown): void => void unheard.push(error);
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  coordinator.wrapHold(async (_subject, work) => {
+    await begun;
+    return work();
+  });
+  const abort = new AbortController();
+  const asked = request(world, 0, { signal: abort.signal });
+  await runtime.settle();
+  plant(backend, "lost before", everything);
+  await runtime.advance(2 * ttlMs);
+  abort.abort(new Error("enough"));
+  process.on("unhandledRejection", hear);
+  begin();
+  await runtime.settle();
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off("unhandledRejection", hear);
+  expect(unheard).toEqual([]);
+  expect(asked).toMatchObject({ lock: undefined, outcome: { error: { message: "enough" } } });
+});
+
 describe("query", () => {
   test("shows own requests that do not stand in the store yet, and others as the store has them", async () => {
     const world = createWorld();
