@@ -208,11 +208,12 @@ async function leadOnce(
   const { identity } = request.candidacy;
   let wasStopped = false;
   let isEnding = false;
+  let exitCode: number;
   try {
     if (signals.interruptedBy !== undefined) {
       return { exitCode: exitCodeOfSignal(signals.interruptedBy), isOver: true };
     }
-    const exitCode = await runUnderGrant({
+    exitCode = await runUnderGrant({
       ...{ grant, title, command: request.command, graceMs: request.graceMs, foreground: request.foreground },
       environment: {
         ...{ ...environment, ...request.store.environment },
@@ -236,10 +237,11 @@ async function leadOnce(
         },
       },
     });
-    return { exitCode, isOver: !wasStopped || isEnding || request.isOnce };
   } finally {
     await resign(grant, title, reporter);
   }
+  // Only now: while it resigned, a signal may have asked for an end.
+  return { exitCode, isOver: !wasStopped || isEnding || request.isOnce };
 }
 
 /** Signals after which nobody wants it to go on. */

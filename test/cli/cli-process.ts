@@ -24,6 +24,8 @@ export interface CliProcess {
   /** Resolves when it has ended, and all it started has closed its output. */
   readonly ended: Promise<CliResult>;
   send(signal: NodeJS.Signals): void;
+  /** Resolves when that stands in what it told on stderr. */
+  told(words: RegExp): Promise<unknown>;
 }
 
 /** A folder for one test: where its store, its files and its processes live. */
@@ -101,7 +103,11 @@ function startCli(args: readonly string[], environment: NodeJS.ProcessEnv, cwd: 
   const ended = once(child, "close").then(
     ([exitCode, signal]) => ({ exitCode, signal, ...text }) as CliResult,
   );
-  return { child, exited: once(child, "exit"), ended, send: (signal) => child.kill(signal) };
+  const told = (words: RegExp): Promise<unknown> =>
+    waitUntil(async () => words.test(text.stderr) || null, {
+      ...{ timeoutMs: 20_000, intervalMs: 10, what: `${words} to be told` },
+    });
+  return { child, exited: once(child, "exit"), ended, told, send: (signal) => child.kill(signal) };
 }
 
 /** Whether a process can still do something: it exists, and is no zombie. */

@@ -1,5 +1,6 @@
 // Goal: `leasehold elect` runs a program while this candidate leads, stops it when that is lost, and stands for election
 // again; who is told to end does.
+import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { exitCodes } from "../../src/cli/exit-codes.ts";
 import { connect } from "../../src/index.ts";
@@ -87,6 +88,23 @@ test("with --once a loss ends it with 76; a command that exits with 76 itself en
   await coordinator.forceRelease("x", { kind: "election", reason: "a test" });
   expect((await run.ended).exitCode).toBe(exitCodes.leaseLost);
   expect((await place.run(["elect", "y", ...shell("exit 76")])).exitCode).toBe(76);
+});
+
+test("a signal while it resigns ends it, although the store does not answer", async () => {
+  await using place = makePlace();
+  // Ends as soon as it is asked to, so that most of the grace is left to resign in.
+  const obedient = `trap 'echo asked > "$FOLDER/asked"; exit 0' TERM; echo up > "$FOLDER/up"; ${forever}`;
+  const run = place.start(["elect", "x", "--ttl", "6s", "--grace", "3s", "--verbose", ...shell(obedient)]);
+  await place.written("up");
+  const database = new DatabaseSync(place.file("store.db"));
+  database.exec("BEGIN EXCLUSIVE");
+  await place.written("asked");
+  await run.told(/the command ended/);
+  run.send("SIGTERM");
+  const { exitCode, stderr } = await run.ended;
+  database.close();
+  expect(exitCode).toBe(exitCodes.leaseLost);
+  expect(stderr).not.toContain("campaigning again");
 });
 
 test("who waits ends with a signal, and leaves the line", async () => {
