@@ -1,5 +1,6 @@
 import { AbortedError } from "../core/errors.ts";
 import { startSleep } from "../core/runtime.ts";
+import { watchClocks } from "../roster/clock-signal.ts";
 import type { Grant, HeldGrant } from "../roster/grant.ts";
 import type { Holder } from "../roster/roster.ts";
 import { isTransient } from "../roster/roster-change.ts";
@@ -153,6 +154,8 @@ export class PartitionRun {
   #own(partition: number, grant: HeldGrant): void {
     const move = new AbortController();
     const signal = AbortSignal.any([grant.signal, move.signal]);
+    // By itself it asks the signals behind it, and with them the clocks, in newer versions of Node only.
+    watchClocks(signal, () => void grant.signal);
     const { fence } = grant;
     const working = async (): Promise<void> => {
       try {

@@ -15,7 +15,10 @@ export interface OwnedPartition {
   readonly partition: number;
   /** The fence of its lock: larger than that of every earlier owner. */
   readonly fence: number;
-  /** Aborts when it must move to another member, when its lease is lost, and when the run ends. Then stop. */
+  /**
+   * Aborts when it must move to another member, when its lease is lost, and when the run ends. Then stop. Reading `aborted`
+   * looks at the clocks first: a process that stood still learns of the loss at its first question.
+   */
   readonly signal: AbortSignal;
 }
 

@@ -174,6 +174,24 @@ describe("a fleet", () => {
     expect(violations).toEqual([]);
   });
 
+  test("tells who stood still of the loss at its first question", async () => {
+    const { runtime, client } = createWorld({ clients: 1 });
+    const partitions = client(0).coordinator.group("workers").partitions(2);
+    const asked: AbortSignal[] = [];
+    void track(
+      runtime,
+      partitions.run(({ signal }) => {
+        asked.push(signal);
+      }),
+    );
+    await runtime.advance(ttlMs);
+    expect(asked.map(({ aborted }) => aborted)).toEqual([false, false]);
+    runtime.stall(ttlMs);
+    expect(() => asked[0]?.throwIfAborted()).toThrow("lease");
+    expect(asked[1]?.aborted).toBe(true);
+    expect(asked[1]?.reason).toMatchObject({ code: "LEASE_LOST" });
+  });
+
   test("costs each member no more than its vigil when nothing changes", async () => {
     const { world, start } = fleet(2);
     const { runtime } = world;
