@@ -82,6 +82,10 @@ const chosen: readonly string[] = [
   "waiting/dynamodb/swallow-requests",
   "permits/nats/swallow-replies",
   "readers/dynamodb/worker-kill",
+  "partitions/nats/worker-kill",
+  "partitions/dynamodb/worker-stop",
+  "slots/nats/clock-jump",
+  "slots/dynamodb/worker-kill",
 ];
 
 /** The cases of a selection. */

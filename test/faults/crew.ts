@@ -43,6 +43,8 @@ export interface Crew extends AsyncDisposable {
   replace(place: number): Promise<Member>;
   /** How often anybody got something done so far. */
   operations(): number;
+  /** Tells everybody that the faults are over, and that nobody need leave any more. */
+  settle(): void;
   /** Tells everybody to stop, and waits. Answers who did not. */
   end(timeoutMs: number): Promise<readonly string[]>;
   logs(): readonly WorkerLog[];
@@ -83,6 +85,9 @@ export async function startCrew(options: CrewOptions): Promise<Crew> {
     },
     replace: start,
     operations: () => all.reduce((sum, { events }) => sum + events.filter(isProgress).length, 0),
+    settle() {
+      for (const member of all) member.settle();
+    },
     async end(timeoutMs) {
       await Promise.all(all.map((member) => member.end(timeoutMs)));
       return all.filter(({ isStubborn }) => isStubborn).map(({ worker }) => worker);
@@ -178,6 +183,10 @@ class CrewMember implements Member {
 
   resume(): void {
     this.#child.kill("SIGCONT");
+  }
+
+  settle(): void {
+    if (this.isAlive) this.#child.send("settle", () => undefined); // It may end in this very moment.
   }
 
   /** Stops it in order; one that does not stop is killed, and remembered. */

@@ -37,7 +37,10 @@ function run(...words: string[]): Promise<Ended> {
 
 test.concurrent.each([
   [["--backend", "redis"], "one of sqlite, nats, nats-cluster, dynamodb"],
-  [["--workload", "racing"], "one of fenced, counting, waiting, permits, readers, leading"],
+  [
+    ["--workload", "racing"],
+    "one of fenced, counting, waiting, permits, readers, leading, partitions, slots",
+  ],
   [["--fault", "gremlins"], "one of worker-kill"],
   [["--seed", "lucky"], "a whole number from 0 to 4294967295"],
   [["--seed", "-1"], "a whole number"],
@@ -76,6 +79,10 @@ const broken = [
   ["no-lock", "permits", ["permits:", "fences:"]],
   ["no-lock", "readers", ["readers:", "fences:", "upgrades:", "resource:"]],
   ["no-lock", "leading", ["exclusion:", "fences:", "resource:"]],
+  ["no-lock", "partitions", ["exclusion:", "fences:", "resource:", "spread:"]],
+  ["hasty-move", "partitions", ["moves:"]],
+  ["no-lock", "slots", ["slots:", "exclusion:", "fences:", "resource:"]],
+  ["stuck-slot", "slots", ["going on:"]],
 ] as const;
 
 test.each(broken)(

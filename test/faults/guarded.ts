@@ -17,6 +17,8 @@ export function guardedBy(workload: WorkloadName, coordinator: Coordinator): rea
     case "waiting":
       return [coordinator.lock(waitingName)];
     case "counting":
+    case "partitions":
+    case "slots":
       return [];
     case "permits": {
       const all = permits.permits;

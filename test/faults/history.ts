@@ -8,7 +8,7 @@
 export type WorkerEvent = { readonly at: number } & (
   | { readonly event: "ready" | "closing" | "closed" }
   /** It asks for a lock; everything about this request bears the same `call`. */
-  | { readonly event: "called"; readonly call: number; readonly name: string }
+  | { readonly event: "called"; readonly call: number; readonly name: string; readonly slot?: number }
   /** It saw itself in the queue, or holding, by `inspect()`. */
   | { readonly event: "queued"; readonly call: number }
   | {
@@ -29,6 +29,12 @@ export type WorkerEvent = { readonly at: number } & (
   | { readonly event: "lost"; readonly call: number }
   /** The resource answered a write. */
   | { readonly event: "wrote"; readonly call: number; readonly accepted: boolean }
+  /** It was asked to give up what it holds: the work goes on until it has ended, and so does the lease. */
+  | { readonly event: "moving"; readonly call: number }
+  /** It runs this slot, so many times it was begun. */
+  | { readonly event: "began"; readonly call: number; readonly slot: number; readonly attempt: number }
+  /** The slot is not for it to run, for this reason. */
+  | { readonly event: "refused"; readonly call: number; readonly reason: string }
   /** The work is over; what comes next is the release. */
   | { readonly event: "ended"; readonly call: number }
   | { readonly event: "released"; readonly call: number }
@@ -93,6 +99,8 @@ export interface History {
   readonly startedAt: number;
   /** The counter when everybody had stopped; left out where there is none. */
   readonly finalSum?: number;
+  /** From then on the crew was to be settled: everything shared out, nobody leaving. Left out where nothing is shared. */
+  readonly settledAt?: number;
   /** What still stood in the store when everybody had stopped. */
   readonly leftovers: readonly string[];
   /** Workers that did not end when they were told to. */
@@ -107,7 +115,7 @@ export interface Finding {
 }
 
 /** Judges a history from one point of view. */
-export type Checker = (history: History) => Finding;
+export type Checker = (history: History, recoveryLimitMs: number) => Finding;
 
 /** Now, on the clock that all processes of this machine share. */
 export function sharedNowMs(): number {
@@ -116,7 +124,7 @@ export function sharedNowMs(): number {
 
 /** Whether this event says that the worker got something done. */
 export function isProgress({ event }: WorkerEvent): boolean {
-  return event === "granted" || event === "added";
+  return event === "granted" || event === "added" || event === "refused";
 }
 
 /** One request for a lock, put together from a worker's log. */
@@ -134,7 +142,7 @@ export interface Request {
 }
 
 /** Every request for a lock in a history. */
-export function requestsIn(history: History): Request[] {
+export function requestsIn(history: Pick<History, "workers">): Request[] {
   return history.workers.flatMap(({ worker, events }) => {
     const requests = new Map<number, Request>();
     for (const event of events) {

@@ -6,9 +6,11 @@ import { checkFences } from "./checkers/fences.ts";
 import { checkFirstCome } from "./checkers/first-come.ts";
 import { checkLeases } from "./checkers/leases.ts";
 import { checkLostStore } from "./checkers/lost-store.ts";
+import { checkMoves, checkSpread } from "./checkers/partitions.ts";
 import { checkRecovery, recoveryTimes } from "./checkers/recovery.ts";
 import { checkResource } from "./checkers/resource.ts";
 import { checkPermits, checkReaders, checkUpgrades } from "./checkers/sharing.ts";
+import { checkGoingOn, checkSlots } from "./checkers/slots.ts";
 import { type Evidence, evidenceIn, vacuityOf } from "./checkers/vacuity.ts";
 import type { Fault } from "./faults/fault.ts";
 import type { Checker, History } from "./history.ts";
@@ -41,6 +43,20 @@ const checkersOf: Readonly<Record<WorkloadName, Readonly<Record<string, Checker>
     resource: checkResource,
   },
   leading: { exclusion: checkExclusion, fences: checkFences, resource: checkResource },
+  partitions: {
+    exclusion: checkExclusion,
+    fences: checkFences,
+    resource: checkResource,
+    moves: checkMoves,
+    spread: checkSpread,
+  },
+  slots: {
+    slots: checkSlots,
+    exclusion: checkExclusion,
+    fences: checkFences,
+    resource: checkResource,
+    "going on": checkGoingOn,
+  },
 };
 
 /** How long a worker may take to get on after a fault. */
@@ -51,23 +67,27 @@ export function recoveryLimitMs(fault: Fault, ttlMs: number): number {
 /** Judges what one case left behind. */
 export function judge(history: History, workload: WorkloadName, fault: Fault): Verdict {
   const isLost = fault.ends === "lost";
+  const limitMs = recoveryLimitMs(fault, history.ttlMs);
   const violations: string[] = [];
   const vacuous: string[] = [];
   const add = (name: string, checker: Checker, mayBeEmpty: boolean): void => {
-    const { examined, violations: found } = checker(history);
+    const { examined, violations: found } = checker(history, limitMs);
     violations.push(...found.map((text) => `${name}: ${text}`));
     if (examined === 0 && !mayBeEmpty) vacuous.push(`${name}: there was nothing to check`);
   };
   for (const [name, checker] of Object.entries(checkersOf[workload])) {
     // A lock that a store forgot may be held twice until its holder hears of it: only the fence decides then.
-    if (!isLost || checker !== checkExclusion) add(name, checker, false);
+    if (isLost && checker === checkExclusion) continue;
+    // Nor does a lease last until the work has ended where a clock ends it before its time.
+    if (fault.endsLeasesEarly === true && checker === checkMoves) continue;
+    add(name, checker, false);
   }
   if (isLost) add("ending of a lost store", checkLostStore, false);
   // A store that was set back, and a clock that was set forward, end leases early and say so.
   if (!isLost && fault.endsLeasesEarly !== true) add("leases", checkLeases, true);
   add("endings", checkEndings, false);
   add("errors", (all) => checkErrors(all, fault.codes ?? []), true);
-  if (!isLost) add("recovery", (all) => checkRecovery(all, recoveryLimitMs(fault, history.ttlMs)), false);
+  if (!isLost) add("recovery", checkRecovery, false);
   const evidence = evidenceIn(history);
   vacuous.push(...vacuityOf(evidence, operationsPerSecondMin));
   const times = isLost ? [] : recoveryTimes(history).map(([, ms]) => ms);

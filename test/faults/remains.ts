@@ -7,6 +7,7 @@ import {
   createCoordinator,
   LeaseholdError,
 } from "../../src/index.ts";
+import { partitionsLeft, slotsLeft } from "./fleet-remains.ts";
 import { type Guarded, guardedBy } from "./guarded.ts";
 import { sharedNowMs, type WorkerEvent, type WorkerLog } from "./history.ts";
 import { openStore } from "./open-store.ts";
@@ -33,6 +34,8 @@ export async function readLeftovers(
 ): Promise<readonly string[]> {
   return withStore(url, async (store) => {
     await using coordinator = createCoordinator(store, { ttl: ttlMs, namespace, clientName: inspectorName });
+    if (workload === "partitions") return await partitionsLeft(coordinator, 8 * ttlMs);
+    if (workload === "slots") return await slotsLeft(coordinator, 8 * ttlMs);
     const leftovers: string[] = [];
     for (const guarded of guardedBy(workload, coordinator)) {
       try {

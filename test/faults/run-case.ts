@@ -2,6 +2,8 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Case } from "./cases.ts";
+import { isSpread } from "./checkers/partitions.ts";
+import { firstRunsAfter } from "./checkers/slots.ts";
 import { type Crew, startCrew } from "./crew.ts";
 import type { Scene, World } from "./faults/fault.ts";
 import { type History, type Round, sharedNowMs } from "./history.ts";
@@ -10,7 +12,7 @@ import { openStore } from "./open-store.ts";
 import { type Random, seededRandom } from "./random.ts";
 import { readFinalSum, readLeftovers, startAnew } from "./remains.ts";
 import { openResource } from "./resource.ts";
-import type { BrokenWay } from "./worker-settings.ts";
+import type { BrokenWay, WorkloadName } from "./worker-settings.ts";
 
 /** How a case is run. */
 export interface RunOptions {
@@ -31,6 +33,8 @@ const warmUpsMax = 10;
 const coolDownMs = 300;
 const endTimeoutMs = 12_000;
 const progressPollMs = 20;
+/** Within this time everybody says what it holds. */
+const proofsMs = 400;
 
 /** Runs one case from the start of its store to the verdict. Everything that it started is gone afterwards. */
 export async function runCase({ workload, backend, fault }: Case, options: RunOptions): Promise<Verdict> {
@@ -52,7 +56,9 @@ export async function runCase({ workload, backend, fault }: Case, options: RunOp
   const startedAt = sharedNowMs();
   await warmUp(crew, options.signal);
   const limitMs = recoveryLimitMs(fault, ttlMs);
-  const rounds = await makeFaults(world, crew, random, { ...options, once: fault.once === true, limitMs });
+  const once = fault.once === true;
+  const rounds = await makeFaults(world, crew, random, { ...options, workload, once, limitMs });
+  const settledAt = await settle(crew, workload, limitMs, options.signal);
   await delay(coolDownMs, undefined, { signal: options.signal });
   const stubborn = await crew.end(endTimeoutMs);
   const isLost = fault.ends === "lost";
@@ -68,6 +74,7 @@ export async function runCase({ workload, backend, fault }: Case, options: RunOp
     leftovers,
     stubborn,
     ...(finalSum !== undefined && { finalSum }),
+    ...(settledAt !== undefined && { settledAt }),
   };
   await writeFile(join(folder, "history.json"), JSON.stringify({ ...history, workers: [] }, null, 1));
   return judge(history, workload, fault);
@@ -82,6 +89,26 @@ async function warmUp(crew: Crew, signal: AbortSignal): Promise<void> {
   }
 }
 
+/**
+ * Tells the crew that the faults are over, and waits until all that is shared is shared out: longer than it may take, so
+ * that what is not so by then is found. Answers the moment that counts.
+ */
+async function settle(
+  crew: Crew,
+  workload: WorkloadName,
+  limitMs: number,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  if (workload !== "partitions") return undefined;
+  crew.settle();
+  const giveUpAt = sharedNowMs() + limitMs;
+  for (;;) {
+    const at = sharedNowMs();
+    await delay(proofsMs, undefined, { signal });
+    if (at > giveUpAt || isSpread(crew.logs(), at)) return at;
+  }
+}
+
 async function setUp(url: string): Promise<void> {
   const store = await openStore(url);
   try {
@@ -92,6 +119,7 @@ async function setUp(url: string): Promise<void> {
 }
 
 interface FaultPlan {
+  readonly workload: WorkloadName;
   readonly seconds: number;
   readonly signal: AbortSignal;
   readonly once: boolean;
@@ -102,7 +130,7 @@ async function makeFaults(world: World, crew: Crew, random: Random, plan: FaultP
   const rounds: Round[] = [];
   const endAt = sharedNowMs() + plan.seconds * 1_000;
   do {
-    const { signal, limitMs } = plan;
+    const { workload, signal, limitMs } = plan;
     let faultAt: number | undefined;
     let healedAt: number | undefined;
     let struck = false;
@@ -125,7 +153,7 @@ async function makeFaults(world: World, crew: Crew, random: Random, plan: FaultP
     healedAt ??= sharedNowMs();
     const survivors = crew.members.map(({ worker }) => worker);
     rounds.push({ what, faultAt: faultAt ?? healedAt, healedAt, struck, survivors });
-    await untilAllGotOn(crew, healedAt, 2 * limitMs, signal);
+    await untilAllGotOn(crew, workload, healedAt, 2 * limitMs, signal);
     await delay(random.between(100, 500), undefined, { signal });
   } while (!plan.once && sharedNowMs() < endAt);
   return rounds;
@@ -134,12 +162,16 @@ async function makeFaults(world: World, crew: Crew, random: Random, plan: FaultP
 /** Waits for the slowest, for longer than it may take, so that it is told how long it took. */
 async function untilAllGotOn(
   crew: Crew,
+  workload: WorkloadName,
   since: number,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<void> {
   const giveUpAt = sharedNowMs() + timeoutMs;
-  while (crew.members.some((member) => member.progressAfter(since) === undefined)) {
+  const isStillWaiting = (): boolean =>
+    crew.members.some((member) => member.progressAfter(since) === undefined) ||
+    (workload === "slots" && firstRunsAfter(crew.logs(), since).some((at) => at === undefined));
+  while (isStillWaiting()) {
     if (sharedNowMs() > giveUpAt) return;
     await delay(progressPollMs, undefined, { signal });
   }

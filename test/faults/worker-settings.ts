@@ -1,11 +1,20 @@
 /** The workloads, and what a worker does in each. */
-export const workloadNames = ["fenced", "counting", "waiting", "permits", "readers", "leading"] as const;
+export const workloadNames = [
+  "fenced",
+  "counting",
+  "waiting",
+  "permits",
+  "readers",
+  "leading",
+  "partitions",
+  "slots",
+] as const;
 
-/** A workload: `fenced`, `counting`, `waiting`, `permits`, `readers`, `leading`. */
+/** A workload: `fenced`, `counting`, `waiting`, `permits`, `readers`, `leading`, `partitions`, `slots`. */
 export type WorkloadName = (typeof workloadNames)[number];
 
 /** Ways to break a worker on purpose, so that it is seen that the checkers find it. */
-export const brokenWays = ["no-lock", "careless-count"] as const;
+export const brokenWays = ["no-lock", "careless-count", "hasty-move", "stuck-slot"] as const;
 
 /** A way to break a worker on purpose. */
 export type BrokenWay = (typeof brokenWays)[number];
@@ -37,3 +46,10 @@ export const permits = { name: "seats", permits: 5 } as const;
 export const readersName = "catalogue";
 /** The election of `leading`. */
 export const leadingName = "chair";
+/** The group of `partitions`, and how many it shares: more than it ever has members, and not the same for each. */
+export const shards = { group: "shards", count: 10 } as const;
+/** The schedules of `slots`, and how often a slot of each may be begun. */
+export const timetables = [
+  { name: "once", attempts: 1 },
+  { name: "thrice", attempts: 3 },
+] as const;

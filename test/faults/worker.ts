@@ -13,16 +13,19 @@ import { namespace, type WorkerSettings } from "./worker-settings.ts";
 import { counting } from "./workloads/counting.ts";
 import { fenced } from "./workloads/fenced.ts";
 import { leading } from "./workloads/leading.ts";
+import { partitions } from "./workloads/partitions.ts";
 import { permits } from "./workloads/permits.ts";
 import { readers } from "./workloads/readers.ts";
+import { slots } from "./workloads/slots.ts";
 import { waiting } from "./workloads/waiting.ts";
 import { codeOf, type Workbench } from "./workloads/workbench.ts";
 
 const reconnectPauseMs = 200;
-const workloads = { fenced, counting, waiting, permits, readers, leading };
+const workloads = { fenced, counting, waiting, permits, readers, leading, partitions, slots };
 
 const settings = JSON.parse(process.argv[2] ?? "{}") as WorkerSettings;
 const log = openLogWriter(settings.logPath);
+const settle = new AbortController();
 const stop = new AbortController();
 
 function fail(error: unknown): void {
@@ -35,6 +38,7 @@ process.on("unhandledRejection", fail);
 // Whoever started this process is gone: it must not stay behind.
 process.on("disconnect", () => process.exit(4));
 process.on("message", (message) => {
+  if (message === "settle") settle.abort();
   if (message === "stop") stop.abort();
 });
 // An interrupt from the terminal reaches every process; the one that started this one ends it in order.
@@ -74,6 +78,7 @@ const bench: Workbench = {
   coordinator,
   resource,
   random: seededRandom(settings.seed),
+  settling: settle.signal,
   stopping: stop.signal,
 };
 log.write({ event: "ready" });

@@ -15,6 +15,8 @@ export interface Workbench {
   readonly coordinator: Coordinator;
   readonly resource: ResourceClient;
   readonly random: Random;
+  /** Aborts when the faults are over: from then on nobody leaves until it is stopped. */
+  readonly settling: AbortSignal;
   /** Aborts when the worker shall come to an end. */
   readonly stopping: AbortSignal;
 }
