@@ -7,6 +7,8 @@ import { InvalidArgumentError } from "./core/errors.ts";
 import type { CoordinatorEvent, CoordinatorEvents, HoldWrapper } from "./core/events.ts";
 import { checkOptions } from "./core/options.ts";
 import type { Runtime } from "./core/runtime.ts";
+import type { Counter } from "./counters/counter.ts";
+import type { BigintCounterOptions, CounterOptions } from "./counters/counter-options.ts";
 import type { Election, ElectionOptions } from "./elections/election.ts";
 import type { Group, GroupOptions } from "./groups/group.ts";
 import type { Lock, LockOptions } from "./locks/lock.ts";
@@ -92,6 +94,10 @@ export interface Coordinator extends Administration, AsyncDisposable {
   barrier(name: string, parties: number): Barrier;
   /** The group of this name, whose members see one another. @throws InvalidArgumentError for an illegal name or TTL. */
   group(name: string, options?: GroupOptions): Group;
+  /** The counter of this name. Costs nothing; asks nobody. @throws InvalidArgumentError for an illegal name or option. */
+  counter(name: string, options?: CounterOptions): Counter;
+  /** The counter of this name, if it is one of bigints: up to 1,000 digits. @throws InvalidArgumentError as `counter` */
+  bigintCounter(name: string, options?: BigintCounterOptions): Counter<bigint>;
   /** Creates the bucket, table or file if it is missing, and validates it. `connect` has done it already. */
   setup(): Promise<void>;
   /**

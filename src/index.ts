@@ -41,6 +41,7 @@ export {
   LimitMismatchError,
   MissingDependencyError,
   OutcomeUnknownError,
+  OutOfBoundsError,
   PermissionDeniedError,
   StoreMisconfiguredError,
   StoreMissingError,
@@ -51,6 +52,8 @@ export type { CoordinatorEvent, CoordinatorEvents, EventSubject, HoldWrapper } f
 export type { Fenced } from "./core/fence.ts";
 export type { Json } from "./core/json.ts";
 export type { CancelTimer, Runtime, TimerOptions } from "./core/runtime.ts";
+export type { Counter, CounterCallOptions, CounterReading } from "./counters/counter.ts";
+export type { BigintCounterOptions, CounterOptions } from "./counters/counter-options.ts";
 export type { CampaignOptions, LeadOptions } from "./elections/campaign-options.ts";
 export type { Election, ElectionOptions, ObserveOptions } from "./elections/election.ts";
 export type { Leader } from "./elections/leader.ts";

@@ -8,6 +8,9 @@ import { ClosedError, InvalidArgumentError } from "./core/errors.ts";
 import { type CoordinatorEvent, type CoordinatorEvents, Events, type HoldWrapper } from "./core/events.ts";
 import { checkName, recordKey } from "./core/names.ts";
 import { type Runtime, startSleep, systemRuntime } from "./core/runtime.ts";
+import type { Counter } from "./counters/counter.ts";
+import type { BigintCounterOptions, CounterOptions } from "./counters/counter-options.ts";
+import { createBigintCounter, createCounter } from "./counters/create-counter.ts";
 import { createElection, type Election, type ElectionOptions } from "./elections/election.ts";
 import { createGroup, type Group, type GroupOptions } from "./groups/group.ts";
 import { createLock, type Lock, type LockOptions } from "./locks/lock.ts";
@@ -130,6 +133,14 @@ export class OpenCoordinator implements Coordinator {
 
   group(name: string, options?: GroupOptions): Group {
     return createGroup(this.#host, name, options);
+  }
+
+  counter(name: string, options?: CounterOptions): Counter {
+    return createCounter(this.#recordHost, name, options);
+  }
+
+  bigintCounter(name: string, options?: BigintCounterOptions): Counter<bigint> {
+    return createBigintCounter(this.#recordHost, name, options);
   }
 
   setup(): Promise<void> {

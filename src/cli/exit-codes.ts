@@ -25,6 +25,7 @@ const byErrorCode: Readonly<Record<ErrorCode, number>> = {
   UNAVAILABLE: exitCodes.unavailable,
   OUTCOME_UNKNOWN: exitCodes.unavailable,
   ACQUIRE_TIMEOUT: exitCodes.notAcquired,
+  OUT_OF_BOUNDS: exitCodes.notAcquired,
   LEASE_LOST: exitCodes.leaseLost,
   FENCE_REJECTED: exitCodes.leaseLost,
   PERMISSION_DENIED: exitCodes.permission,

@@ -46,14 +46,24 @@ export function applyAdd(
       `a counter holds integers from -(2^53 - 1) to 2^53 - 1; ${counter.sum} + ${delta} is beyond that`,
     );
   }
+  return {
+    counter: withReceipt({ ...counter, sum }, operation.writer, operation.sequence),
+    sum,
+    applied: true,
+  };
+}
+
+/** The counter with the receipt of a write that led to its sum, in the place of the same writer's receipt before. */
+export function withReceipt(counter: CounterRecord, writer: string, sequence: number): CounterRecord {
+  const { sum } = counter;
   const receipts = new Map(counter.receipts);
-  receipts.delete(operation.writer);
-  receipts.set(operation.writer, { sequence: operation.sequence, sum });
-  for (const writer of receipts.keys()) {
+  receipts.delete(writer);
+  receipts.set(writer, { sequence, sum });
+  for (const oldest of receipts.keys()) {
     if (receipts.size <= receiptsMax) break;
-    receipts.delete(writer);
+    receipts.delete(oldest);
   }
-  return { counter: { sum, receipts }, sum, applied: true };
+  return { sum, receipts };
 }
 
 /** The bytes of a counter record. */
@@ -62,7 +72,7 @@ export function encodeCounter(counter: CounterRecord): Uint8Array {
   return encodeJson({ counter: counter.sum, receipts });
 }
 
-/** @throws CorruptRecordError when the bytes are not those of a counter. */
+/** @throws CorruptRecordError when the bytes are not those of a counter without a time to live. */
 export function decodeCounter(key: string, value: Uint8Array): CounterRecord {
   const parsed = decodeJson(key, value) as { counter?: unknown; receipts?: unknown } | null;
   if (Number.isSafeInteger(parsed?.counter) && Array.isArray(parsed?.receipts)) {
@@ -73,7 +83,8 @@ export function decodeCounter(key: string, value: Uint8Array): CounterRecord {
   }
   throw new CorruptRecordError(
     `the record under key ${key} is not a counter; expected {"counter":<integer>,"receipts":[...]}. ` +
-      "Something else wrote to this key: use another name, or delete the record",
+      "Something else wrote to this key, or uses this counter with a time to live or as a bigintCounter: use it with " +
+      "the same options everywhere, use another name, or delete the record",
   );
 }
 

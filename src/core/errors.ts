@@ -17,6 +17,7 @@ export type ErrorCode =
   | "UNSUPPORTED"
   | "LIMIT_EXCEEDED"
   | "LIMIT_MISMATCH"
+  | "OUT_OF_BOUNDS"
   | "CORRUPT_RECORD"
   | "CORRUPT_STORE"
   | "MISSING_DEPENDENCY";
@@ -188,6 +189,26 @@ export class LimitMismatchError extends LeaseholdError {
     const { limit = 0, expected = 0 } = details;
     this.limit = limit;
     this.expected = expected;
+  }
+}
+
+/** An add that would cross a bound of its counter, or a value beyond one. The counter stays as it is. */
+export class OutOfBoundsError extends LeaseholdError {
+  static readonly code = "OUT_OF_BOUNDS";
+  readonly code = OutOfBoundsError.code;
+  /** What the counter would have become. */
+  readonly value: number | bigint;
+  /** The bound that is in the way. */
+  readonly bound: number | bigint;
+
+  constructor(
+    message: string,
+    details: ErrorDetails & { readonly value?: number | bigint; readonly bound?: number | bigint } = {},
+  ) {
+    super(message, details);
+    const { value = 0, bound = 0 } = details;
+    this.value = value;
+    this.bound = bound;
   }
 }
 
