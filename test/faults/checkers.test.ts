@@ -203,6 +203,15 @@ describe("leases", () => {
     expect(checkLeases(history([early])).violations).toHaveLength(1);
     expect(checkLeases(history([inTime]))).toEqual({ examined: 1, violations: [] });
   });
+
+  test("counts no answer that came when the lease was over, and counts anew from the next session on", () => {
+    const late: WorkerEvent = { at: 1_420, event: "renewed", sentAt: 1_000 };
+    const lost: WorkerEvent = { at: 1_430, event: "lost", call: 1 };
+    const first = inOrder(session(0, 400), [late, lost]);
+    expect(checkLeases(history([first])).violations).toEqual([]);
+    const again = inOrder(first, session(1_500, 1_500), [{ at: 1_600, event: "lost", call: 2 }]);
+    expect(checkLeases(history([again]))).toMatchObject({ examined: 2, violations: [expect.any(String)] });
+  });
 });
 
 describe("endings and errors", () => {

@@ -35,6 +35,8 @@ const endTimeoutMs = 12_000;
 const progressPollMs = 20;
 /** Within this time everybody says what it holds. */
 const proofsMs = 400;
+/** How many times as long as one worker may take to get on, all of them may take to share out what there is. */
+const settleLimits = 4;
 
 /** Runs one case from the start of its store to the verdict. Everything that it started is gone afterwards. */
 export async function runCase({ workload, backend, fault }: Case, options: RunOptions): Promise<Verdict> {
@@ -101,7 +103,7 @@ async function settle(
 ): Promise<number | undefined> {
   if (workload !== "partitions") return undefined;
   crew.settle();
-  const giveUpAt = sharedNowMs() + limitMs;
+  const giveUpAt = sharedNowMs() + settleLimits * limitMs;
   for (;;) {
     const at = sharedNowMs();
     await delay(proofsMs, undefined, { signal });

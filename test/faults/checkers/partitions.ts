@@ -1,5 +1,6 @@
 import { type Finding, type History, type Request, requestsIn, type WorkerLog } from "../history.ts";
 import { shards } from "../worker-settings.ts";
+import { Lease } from "./leases.ts";
 
 /** Whoever is asked to give a partition up, while its lease lasts, has ended its work before the next owner begins. */
 export function checkMoves(history: History): Finding {
@@ -36,15 +37,15 @@ interface Move {
 function movesIn({ events }: WorkerLog, ttlMs: number): Move[] {
   const moving = new Map<number, number>();
   const moves: Move[] = [];
-  let renewedAt = Number.NEGATIVE_INFINITY;
+  const lease = new Lease(ttlMs);
   for (const event of events) {
-    if (event.event === "renewed") renewedAt = Math.max(renewedAt, event.sentAt);
+    lease.note(event);
     // Whatever was held before was lost with the session before.
     if (event.event === "session") moving.clear();
     if (event.event === "moving") moving.set(event.call, event.at);
     if (event.event !== "ended") continue;
     const movingAt = moving.get(event.call);
-    if (movingAt === undefined || renewedAt + ttlMs < event.at) continue;
+    if (movingAt === undefined || lease.renewedAt + ttlMs < event.at) continue;
     moves.push({ call: event.call, movingAt, endedAt: event.at });
   }
   return moves;
