@@ -8,7 +8,8 @@ import { isRemoved, remove } from "../roster/removal.ts";
 import { type EntrantId, type Holder, type Roster, standing } from "../roster/roster.ts";
 import { failureBackoff, isTransient } from "../roster/roster-change.ts";
 import type { RosterQueue } from "../roster/roster-queue.ts";
-import { type PostOutcome, postRequest } from "../sessions/post-request.ts";
+import type { PostOutcome } from "../sessions/outbox.ts";
+import { postRequest } from "../sessions/post-request.ts";
 import type { SessionPool } from "../sessions/session-pool.ts";
 import { reasonBytesMax, type SessionRequest } from "../sessions/session-request.ts";
 
@@ -27,9 +28,6 @@ type Message = Pick<SessionRequest, "kind" | "reason">;
 
 /** Sessions that are told at the same time. */
 const sessionsAtATime = 16;
-/** How long a holder whose messages are not read is waited for, until it is not told. */
-const fullPatienceTtls = 1;
-const fullPausesPerTtl = 10;
 /** Attempts to write, where the store fails. */
 const attemptsMax = 5;
 
@@ -68,7 +66,8 @@ export async function requestRevoke(
   const outcomes = await tell(context, told, { kind: "revoke", reason });
   if (outcomes.includes("full")) {
     throw new UnavailableError(
-      "a holder has too many messages that it did not read yet: try again in a while",
+      "a holder did not read the messages that it got before, and did not renew its session: it seems to be dead or " +
+        "paused, and was not asked. Try again in a while",
     );
   }
   return outcomes.includes("posted");
@@ -123,7 +122,7 @@ async function take(
   }
 }
 
-/** Leaves a message for each holder: those of one session one after the other, several sessions at a time. */
+/** Leaves a message for each holder, several sessions at a time: those to one session share their writes. */
 async function tell(
   context: InterventionContext,
   holders: readonly Holder[],
@@ -133,7 +132,7 @@ async function tell(
   const outcomes: PostOutcome[] = [];
   const tellNext = async (): Promise<void> => {
     for (let next = bySession.shift(); next !== undefined; next = bySession.shift()) {
-      for (const holder of next) outcomes.push(await tellOne(context, holder, message));
+      outcomes.push(...(await Promise.all(next.map((holder) => tellOne(context, holder, message)))));
     }
   };
   await Promise.all(Array.from({ length: Math.min(sessionsAtATime, bySession.length) }, tellNext));
@@ -142,20 +141,12 @@ async function tell(
 
 async function tellOne(
   context: InterventionContext,
-  { session, ticket, ttlMs }: Holder,
+  { session, ticket }: Holder,
   { kind, reason }: Message,
 ): Promise<PostOutcome> {
   const { runtime, sessions, by } = context;
   const request = { id: runtime.id(), kind, ticket, by, reason, atMs: runtime.wallMs() };
-  if (sessions.hear(session, request)) return "posted";
-  const startedAtMs = runtime.monotonicMs();
-  for (;;) {
-    const outcome = await postRequest(context, session, request);
-    const waitedMs = runtime.monotonicMs() - startedAtMs;
-    if (outcome !== "full" || waitedMs >= fullPatienceTtls * ttlMs) return outcome;
-    // Who lives reads them within a third of its TTL; who does not must not be waited for.
-    await sleep(runtime, ttlMs / fullPausesPerTtl, { holdsProcessOpen: true });
-  }
+  return sessions.hear(session, request) ? "posted" : postRequest(context, session, request);
 }
 
 function isSame(left: EntrantId, right: EntrantId): boolean {

@@ -226,9 +226,12 @@ export class RenewalLoop implements Renewal {
     if (this.#doubtful.has(record.beat)) this.#renewed(record.beat, current.version);
     // Renews nothing: the lease counts from the heartbeat, whoever wrote beside it later.
     else if (record.beat === this.#renewedBeat && current.version !== expected) {
-      this.#version = current.version;
-      // Room for the next message, and an end to this one.
-      this.#isHurried = true;
+      if (current.version !== this.#version) {
+        this.#version = current.version;
+        // Room for the next message, and an end to this one. A later attempt on its way expects what is gone.
+        this.#isHurried = true;
+        this.#arm(this.#nextBeatDelayMs());
+      }
     } else throw new OlderStateError();
     for (const request of record.requests ?? []) this.#keeper.onRequest(request);
   }

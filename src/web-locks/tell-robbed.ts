@@ -36,28 +36,19 @@ export async function tellRobbed(
   });
   const own = new Map([...grants].map((grant) => [idOf(grant.holder), grant]));
   const others = toTell.filter(([holder, request]) => own.get(idOf(holder))?.onRequest(request) !== true);
-  const bySession = Map.groupBy(others, ([holder]) => holder.session);
-  await Promise.all([...bySession.values()].map((messages) => post(host, messages)));
+  await Promise.all(others.map(([holder, request]) => post(host, holder, request)));
 }
 
-/** Those of one session one after the other: they write the same record. */
-async function post(
-  host: RosterHost,
-  messages: readonly (readonly [Holder, SessionRequest])[],
-): Promise<void> {
-  for (const [{ session, ttlMs }, request] of messages) {
-    const pauseMs = ttlMs / attemptsPerTtl;
-    for (let attempt = 0; attempt < patienceTtls * attemptsPerTtl; attempt += 1) {
-      try {
-        const outcome = await postRequest(host, session, request);
-        if (outcome === "gone") return;
-        if (outcome === "posted") break;
-      } catch (error) {
-        // The store refuses for good, or was closed: no later attempt would fare better.
-        if (!isTransient(error)) return;
-      }
-      await sleep(host.runtime, pauseMs, { holdsProcessOpen: true });
+/** Those to one session share their writes. */
+async function post(host: RosterHost, { session, ttlMs }: Holder, request: SessionRequest): Promise<void> {
+  for (let attempt = 0; attempt < patienceTtls * attemptsPerTtl; attempt += 1) {
+    try {
+      if ((await postRequest(host, session, request)) !== "full") return;
+    } catch (error) {
+      // The store refuses for good, or was closed: no later attempt would fare better.
+      if (!isTransient(error)) return;
     }
+    await sleep(host.runtime, ttlMs / attemptsPerTtl, { holdsProcessOpen: true });
   }
 }
 
