@@ -49,7 +49,8 @@ export interface UpgradeableGrant extends Grant {
    * Becomes the writer when the other readers have left, before everybody who waits; nobody writes in between, so what
    * was read is still true. From now on `fence` is a larger one.
    *
-   * @throws AcquireTimeoutError, AbortedError: the grant goes on as it was.
+   * @throws AcquireTimeoutError, AbortedError: the grant goes on as it was; with the larger fence, soon after, where the
+   *   upgrade came true on the way.
    * @throws LeaseLostError (`LEASE_LOST`) when it is not held any more.
    * @throws InvalidArgumentError when it is a plain reader by now, or is being upgraded.
    */
@@ -180,7 +181,7 @@ class ModeChanges {
   #mode: ReadWriteMode;
   /** A step down that was asked for and not confirmed. */
   #unsettled: ReadWriteMode | undefined;
-  #changes = 0;
+  #upgrades = 0;
   #isChanging = false;
 
   constructor(grant: HeldGrant) {
@@ -209,7 +210,6 @@ class ModeChanges {
     this.#grant.assertHeld();
     const target = this.#unsettled ?? mode;
     if (this.#unsettled === undefined && weights[this.#mode] <= weights[target]) return;
-    this.#changes += 1;
     this.#mode = target;
     this.#unsettled = target;
     await this.#grant.change((roster, holder) => reweigh(roster, holder, weights[target]));
@@ -228,9 +228,10 @@ class ModeChanges {
           "`upgradeable` in the first place",
       );
     }
-    this.#changes += 1;
-    const change = this.#changes;
-    const retreat = { weight: weights[this.#mode], isLatest: () => this.#changes === change };
+    this.#upgrades += 1;
+    const upgrade = this.#upgrades;
+    // Down to what it counts on by then: a step down that fails leaves nothing that others wait behind either.
+    const retreat = { weight: () => weights[this.#mode], isLatest: () => this.#upgrades === upgrade };
     const request = { name: grant.name, ttlMs: grant.session.ttlMs, weight: weights.write, capacity };
     await grant.grow({ ...request, ...asked }, retreat);
     this.#mode = "write";

@@ -7,9 +7,9 @@ import { Turn, type TurnContext } from "./turn.ts";
 
 /** What a growth goes back to. */
 export interface GrowthRetreat {
-  /** The weight that it keeps when it gives up. */
-  readonly weight: number;
-  /** Whether the holder has asked for nothing else since: a later change of its weight stands by itself. */
+  /** The weight that its holder counts on now, which it keeps when it gives up. */
+  weight(): number;
+  /** Whether the holder has asked for no more since: a later growth stands by itself. */
   isLatest(): boolean;
 }
 
@@ -50,7 +50,7 @@ export class Growth {
     try {
       await acquisition.answer;
     } catch (error) {
-      this.#giveUp();
+      this.#giveUp().catch(leavingTakesItBack);
       throw error;
     } finally {
       unfollow();
@@ -88,17 +88,20 @@ export class Growth {
     return view;
   }
 
-  /** Also where it was granted on the way: nobody will act on that. */
-  #giveUp(): void {
+  /** Also where it was granted on the way: nobody will act on that, and only its fence stays. */
+  async #giveUp(): Promise<void> {
     const grant = this.#grant;
-    const { weight, isLatest } = this.#retreat;
+    const { holder } = grant;
     const isHeld = (): boolean => grant.state !== "released" && grant.state !== "lost";
-    this.#context.driver
-      .insist({
-        apply: (roster) => reweigh(roster, grant.holder, weight),
-        isWanted: () => isLatest() && isHeld(),
-      })
-      .catch(leavingTakesItBack);
+    const isWanted = (): boolean => this.#retreat.isLatest() && isHeld();
+    const { roster } = await this.#context.driver.insist({
+      apply: (before) => reweigh(before, holder, this.#retreat.weight()),
+      isWanted,
+    });
+    const place = standing(roster, holder);
+    // By this fence others name the grant. An old read may show an earlier one.
+    if (isWanted() && place.place === "holder" && place.holder.fence > grant.fence)
+      grant.regrant(place.holder);
   }
 
   #gone(): LeaseholdError {

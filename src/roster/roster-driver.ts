@@ -117,12 +117,11 @@ export class RosterDriver {
   }
 
   /** As {@link RosterDriver.submit}, and again after a refusal, as long as it is wanted. */
-  async insist(change: RosterChange): Promise<void> {
+  async insist(change: RosterChange): Promise<RosterView> {
     const { runtime } = this.#target;
     for (let attempt = 0; ; attempt += 1) {
       try {
-        await this.submit(change);
-        return;
+        return await this.submit(change);
       } catch (error) {
         if (!change.isWanted(error as LeaseholdError)) throw error;
         await sleep(runtime, backoffMs(runtime, attempt, failureBackoff));

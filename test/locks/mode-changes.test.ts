@@ -77,6 +77,53 @@ test("an upgrade that was given up while it came true is not believed later, fro
   expect([again.state, reader.state]).toEqual(["pending", "held"]);
 });
 
+test("a downgrade that fails right after an upgrade that was given up does not keep others waiting", async () => {
+  const world = createWorld();
+  const { runtime } = world;
+  const grant = await now(runtime, lockOf(world, 0).upgradeable.acquire());
+  await now(runtime, lockOf(world, 1).read.acquire());
+  const abort = new AbortController();
+  const given = track(runtime, grant.upgrade({ signal: abort.signal }));
+  await runtime.settle();
+  const planted = plant(world.client(0).backend, "lost before", writes("roster"));
+  abort.abort();
+  await runtime.settle();
+  const failed = track(runtime, grant.downgrade());
+  await runtime.advance(2_000);
+  expect([given.state, failed.state, grant.mode]).toEqual(["rejected", "rejected", "read"]);
+  await planted.end();
+  await runtime.advance(ttlMs / 3);
+  const other = await now(runtime, lockOf(world, 1).upgradeable.tryAcquire());
+  expect([other?.state, grant.state, grant.mode]).toEqual(["held", "held", "read"]);
+  await now(runtime, grant.downgrade());
+  expect([other?.state, grant.state, grant.mode]).toEqual(["held", "held", "read"]);
+});
+
+test("an upgrade that came true while it was given up leaves its fence, by which it can be taken away", async () => {
+  const world = createWorld(polled);
+  const { runtime } = world;
+  const grant = await now(runtime, lockOf(world, 0).upgradeable.acquire());
+  const { fence } = grant;
+  const first = await now(runtime, lockOf(world, 1).read.acquire());
+  const given = track(runtime, grant.upgrade({ wait: 1_000 }));
+  await runtime.settle();
+  const { backend } = world.client(0);
+  backend.intercept((request, send) => (request.kind === "get" ? new Promise(() => undefined) : send()));
+  await now(runtime, first.release());
+  await runtime.advance(1_100);
+  backend.intercept(undefined);
+  await runtime.advance(ttlMs);
+  expect([given.state, grant.mode]).toEqual(["rejected", "upgradeable"]);
+  const holders = (await now(runtime, lockOf(world, 1).inspect()))?.holders;
+  expect(holders).toMatchObject([{ fence: grant.fence }]);
+  expect(grant.fence).toBeGreaterThan(fence);
+  const { coordinator } = world.client(1);
+  const options = { kind: "read-write", reason: "stuck", fence: grant.fence } as const;
+  expect(await now(runtime, coordinator.forceRelease("catalogue", options))).toBe(true);
+  await runtime.advance(ttlMs / 3);
+  expect(grant.state).toBe("lost");
+});
+
 test("an upgrade that was given up is not taken back once the next one was asked for", async () => {
   const world = createWorld();
   const { runtime } = world;
