@@ -30,7 +30,10 @@ const coarseMs = 200;
 const narrowingsMax = 3;
 
 /** Bounds, and when they held. */
-interface Sample extends StoreTime {
+interface Sample extends StoreTime, Moment {}
+
+/** A moment on the monotonic clock, and on the one that counts while the machine sleeps. */
+interface Moment {
   readonly atMs: number;
   readonly atUptimeMs: number;
 }
@@ -128,8 +131,7 @@ export class StoreClock {
     const jumpMs = wallMs - this.#lookedAt.wallMs - elapsedMs;
     if (elapsedMs < sleepMs && Math.abs(jumpMs) < sleepMs) return false;
     this.#lookedAt = { monotonicMs, wallMs };
-    const uptimeMs = this.#runtime.uptimeMs() - sample.atUptimeMs;
-    if (uptimeMs - (monotonicMs - sample.atMs) <= sleepMs) return false;
+    if (!hasSleptSince(sample, { atMs: monotonicMs, atUptimeMs: this.#runtime.uptimeMs() })) return false;
     this.#sample = undefined;
     return true;
   }
@@ -151,26 +153,28 @@ export class StoreClock {
   }
 
   async #ask(): Promise<void> {
-    const sentMs = this.#runtime.monotonicMs();
-    const sentUptimeMs = this.#runtime.uptimeMs();
-    this.#nextSampleMs = sentMs + retryMs;
+    const sent = this.#moment();
+    this.#nextSampleMs = sent.atMs + retryMs;
     const { earliestMs, latestMs } = await this.#backend.time();
     invariant(earliestMs <= latestMs, `a store's bounds are in order; got ${earliestMs} and ${latestMs}`);
-    const atMs = this.#runtime.monotonicMs();
-    const atUptimeMs = this.#runtime.uptimeMs();
-    const tookMs = atMs - sentMs;
+    const settled = this.#moment();
     // How old the answer is, then nobody knows.
-    if (atUptimeMs - sentUptimeMs - tookMs > sleepMs) return;
+    if (hasSleptSince(sent, settled)) return;
+    const { atMs } = settled;
     this.#sampledAtMs = atMs;
     this.#nextSampleMs = atMs + refreshMs;
     // The answer holds for the moment when the call settled. This process may have stood still since then.
-    this.#add({ earliestMs, latestMs: latestMs + tookMs, atMs, atUptimeMs });
+    this.#add({ earliestMs, latestMs: latestMs + atMs - sent.atMs, ...settled });
+  }
+
+  #moment(): Moment {
+    return { atMs: this.#runtime.monotonicMs(), atUptimeMs: this.#runtime.uptimeMs() };
   }
 
   #add(sample: Sample): void {
     const { atMs } = sample;
     const known = this.#sample;
-    const old = known === undefined || this.#hasSlept(known, atMs) ? undefined : this.#advance(known, atMs);
+    const old = known === undefined || hasSleptSince(known, sample) ? undefined : this.#advance(known, atMs);
     const earliestMs = Math.max(sample.earliestMs, old?.earliestMs ?? sample.earliestMs);
     const latestMs = Math.min(sample.latestMs, old?.latestMs ?? sample.latestMs);
     const isNew = old === undefined || earliestMs > latestMs;
@@ -178,6 +182,11 @@ export class StoreClock {
     this.#sample = isNew ? sample : { ...sample, earliestMs, latestMs };
     this.#lookedAt = { monotonicMs: atMs, wallMs: this.#runtime.wallMs() };
   }
+}
+
+/** Whether the machine slept between two moments, on a clock that may count whole seconds. */
+function hasSleptSince(since: Moment, until: Moment): boolean {
+  return until.atUptimeMs - since.atUptimeMs - (until.atMs - since.atMs) > sleepMs;
 }
 
 /** Whether the middle of wide bounds is at a whole second: where a store tells these, it now says which half is right. */

@@ -125,6 +125,22 @@ describe("this machine's clocks:", () => {
     expectTruth(world, await world.settled(world.clock.now()));
   });
 
+  test("bounds from before a sleep that nobody noticed do not narrow those of a new sample", async () => {
+    for (let phaseMs = 0; phaseMs < 1_000; phaseMs += 50) {
+      const world = createClockWorld({ grainMs: 1_000 });
+      await world.pass(phaseMs);
+      await world.settled(world.clock.now());
+      await world.pass(59_500);
+      world.clock.peek();
+      await world.pass(600);
+      await world.sleepMachine(1_300);
+      world.machine.jumpWall(-1_300);
+      world.clock.peek();
+      await world.pass(roundTripMs);
+      expectTruth(world, world.clock.peek() ?? (await world.settled(world.clock.now())));
+    }
+  });
+
   test("sleeps that stay hidden one by one are found out when they add up to a second", async () => {
     const world = await startedWorld();
     for (let nap = 0; nap < 4; nap += 1) {
