@@ -131,9 +131,9 @@ describe("this machine's clocks:", () => {
       const world = createClockWorld({ grainMs: 1_000 });
       await world.pass(phaseMs);
       await world.settled(world.clock.now());
-      await world.pass(59_500);
+      await world.pass(59_700);
       world.clock.peek();
-      await world.pass(600);
+      await world.pass(500);
       await world.sleepMachine(1_300);
       world.machine.jumpWall(-1_300);
       const { requests } = world;
