@@ -18,6 +18,7 @@ import type { Semaphore, SemaphoreOptions } from "./locks/semaphore.ts";
 import { OpenCoordinator } from "./open-coordinator.ts";
 import type { Schedule } from "./schedules/schedule.ts";
 import type { ScheduleOptions } from "./schedules/schedule-options.ts";
+import type { GapFreeSequence, Sequence, SequenceOptions } from "./sequences/sequence.ts";
 import type { Owned } from "./sessions/renewal-loop.ts";
 import type { LockManager } from "./web-locks/lock-manager.ts";
 
@@ -94,6 +95,10 @@ export interface Coordinator extends Administration, AsyncDisposable {
   barrier(name: string, parties: number): Barrier;
   /** The group of this name, whose members see one another. @throws InvalidArgumentError for an illegal name or TTL. */
   group(name: string, options?: GroupOptions): Group;
+  /** The sequence of this name, without gaps. @throws InvalidArgumentError for an illegal name or option. */
+  sequence(name: string, options: SequenceOptions & { readonly gapFree: true }): GapFreeSequence;
+  /** The sequence of this name: unique numbers, block by block. @throws InvalidArgumentError */
+  sequence(name: string, options?: SequenceOptions): Sequence;
   /** The counter of this name. Costs nothing; asks nobody. @throws InvalidArgumentError for an illegal name or option. */
   counter(name: string, options?: CounterOptions): Counter;
   /** The counter of this name, if it is one of bigints: up to 1,000 digits. @throws InvalidArgumentError as `counter` */

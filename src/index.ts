@@ -101,6 +101,14 @@ export type { LastRun, Schedule, SlotGrant, SlotOutcome } from "./schedules/sche
 export type { ScheduleOptions } from "./schedules/schedule-options.ts";
 export type { SlotRefusal, SlotRunOptions } from "./schedules/slot-beginner.ts";
 export type { SlotState } from "./schedules/slot-note.ts";
+export type {
+  GapFreeSequence,
+  IssueContext,
+  IssueOptions,
+  NextOptions,
+  Sequence,
+  SequenceOptions,
+} from "./sequences/sequence.ts";
 export type { ClientDescription } from "./sessions/session-record.ts";
 export type {
   LockManager,

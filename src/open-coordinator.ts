@@ -19,11 +19,13 @@ import { createReadWriteLock, type ReadWriteLock } from "./locks/read-write-lock
 import { createSemaphore, type Semaphore, type SemaphoreOptions } from "./locks/semaphore.ts";
 import type { RecordHost } from "./records/record-host.ts";
 import { RecordPool } from "./records/record-pool.ts";
+import { StoreClock } from "./records/store-clock.ts";
 import type { HeldGrant } from "./roster/grant.ts";
 import type { RosterHost, RosterName } from "./roster/roster-host.ts";
 import { RosterQueues } from "./roster/roster-queues.ts";
 import { createSchedule, type Schedule } from "./schedules/schedule.ts";
 import type { ScheduleOptions } from "./schedules/schedule-options.ts";
+import { createSequence, type GapFreeSequence, type SequenceOptions } from "./sequences/sequence.ts";
 import type { Owned } from "./sessions/renewal-loop.ts";
 import { SessionObserver } from "./sessions/session-observer.ts";
 import { SessionPool } from "./sessions/session-pool.ts";
@@ -65,7 +67,8 @@ export class OpenCoordinator implements Coordinator {
     this.#backend = backend;
     this.#owned = owned;
     const pooled: RecordHost["pooled"] = (key, make) => this.#records.get(key, make);
-    this.#recordHost = { backend, runtime, namespace, pooled };
+    const clock = new StoreClock({ backend, runtime });
+    this.#recordHost = { backend, runtime, namespace, clock, pooled };
     this.#runtime = runtime;
     this.#ttlMs = parseTtl(options.ttl ?? "15s");
     const makeRenewal = owned.renewal?.makeRenewal;
@@ -133,6 +136,14 @@ export class OpenCoordinator implements Coordinator {
 
   group(name: string, options?: GroupOptions): Group {
     return createGroup(this.#host, name, options);
+  }
+
+  sequence(name: string, options?: SequenceOptions): GapFreeSequence {
+    return createSequence(
+      { rosters: this.#host, records: this.#recordHost },
+      name,
+      options,
+    ) as GapFreeSequence;
   }
 
   counter(name: string, options?: CounterOptions): Counter {

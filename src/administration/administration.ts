@@ -102,6 +102,8 @@ const isKept: Readonly<Record<RosterKind, boolean>> = {
   schedule: true,
   barrier: true,
   latch: true,
+  sequence: true,
+  "worker-id": true,
 };
 const kinds = Object.keys(isKept) as readonly RosterKind[];
 

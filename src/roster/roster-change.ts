@@ -18,6 +18,9 @@ export function isTransient(error: unknown): error is LeaseholdError {
   return error instanceof UnavailableError || error instanceof OutcomeUnknownError;
 }
 
+/** As `isWanted` of a change: one failure is the end of it, and its submitter's to judge. */
+export const untilItFails: RosterChange["isWanted"] = (failure) => failure === undefined;
+
 /** A change was given up by its own submitter before it was sent again; never reaches a user. */
 export class WithdrawnError extends Error {
   override readonly name = "WithdrawnError";

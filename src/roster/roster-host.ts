@@ -16,6 +16,8 @@ export type RosterKind =
   | "schedule"
   | "barrier"
   | "latch"
+  | "sequence"
+  | "worker-id"
   | "web-lock";
 
 /** Names one roster, and says how it is used. */

@@ -15,6 +15,7 @@ import { Limit } from "./limit.ts";
 import type { LookoutContext } from "./lookout.ts";
 import { NoticeBoard } from "./notice-board.ts";
 import { type Holder, hasRoom, type Roster, resize } from "./roster.ts";
+import { untilItFails } from "./roster-change.ts";
 import { RosterDriver, type RosterListener, type RosterTarget } from "./roster-driver.ts";
 import type { RosterView } from "./roster-view.ts";
 import { SparseMap, SparseSet } from "./sparse.ts";
@@ -143,8 +144,8 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   }
 
   /** Changes the roster for what this client holds or looks after. Answers what it led to. */
-  async change(apply: (roster: Roster) => Roster): Promise<Roster> {
-    const view = await this.#driver.submit({ apply, isWanted: (failure) => failure === undefined });
+  async change(apply: (roster: Roster) => Roster, isWanted = untilItFails): Promise<Roster> {
+    const view = await this.#driver.submit({ apply, isWanted });
     return view.roster;
   }
 

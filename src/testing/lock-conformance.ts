@@ -8,6 +8,7 @@ import { bindLockCase, type LockConformanceOptions } from "./conformance/lock-su
 import { lockTurnCases } from "./conformance/lock-turn-cases.ts";
 import { permitCases } from "./conformance/permit-cases.ts";
 import { scheduleCases } from "./conformance/schedule-cases.ts";
+import { sequenceCases } from "./conformance/sequence-cases.ts";
 import type { ConformanceCase } from "./conformance/support.ts";
 import { webLockCases } from "./conformance/web-lock-cases.ts";
 
@@ -46,6 +47,7 @@ export function lockConformance(options: LockConformanceOptions): readonly Confo
     ...barrierCases,
     ...groupCases,
     ...scheduleCases,
+    ...sequenceCases,
     ...webLockCases,
   ];
   return definitions.map((definition) => bindLockCase(definition, options));
