@@ -67,7 +67,11 @@ export class Entry implements RosterChange {
     this.#options = options;
     try {
       const view = await this.#driver.submit(this);
-      if (standing(view.roster, this.entrant).place !== "absent") this.#mayStand = true;
+      if (standing(view.roster, this.entrant).place !== "absent") {
+        this.#mayStand = true;
+        // Also who set it: what others make of it later is no reason to refuse.
+        this.#limit.follow(this.#request.capacity);
+      }
       return view;
     } catch (error) {
       if (error instanceof WithdrawnError) return undefined;

@@ -173,6 +173,21 @@ describe("the number of permits", () => {
     expect(await now(runtime, at(all, 2).available())).toBe(0);
   });
 
+  test("that is changed is followed by who has set it, also when its own view of it is lost", async () => {
+    const world = createWorld();
+    const { runtime } = world;
+    const all = semaphores(world, 2);
+    const grant = await now(runtime, at(all, 0).acquire());
+    await now(runtime, at(all, 1).resize(3));
+    const fault = plant(world.client(0).backend, "lost before", everything, 1);
+    const releasing = track(runtime, grant.release());
+    await runtime.advance(1_000);
+    await fault.end();
+    expect([fault.struck, releasing.state]).toEqual([1, "resolved"]);
+    await now(runtime, at(all, 0).acquire());
+    expect(await now(runtime, at(all, 0).available())).toBe(2);
+  });
+
   test("that is lowered below what is held takes nothing away, and gives no more until enough came back", async () => {
     const world = createWorld();
     const { runtime } = world;
