@@ -1,5 +1,6 @@
 import type { StoredRecord } from "../core/backend.ts";
 import { backoffMs } from "../core/backoff.ts";
+import { AbortedError } from "../core/errors.ts";
 import { startSleep } from "../core/runtime.ts";
 import { type Patience, PendingAnswer } from "../roster/pending-answer.ts";
 import { type Entrant, evict, isFull, join, type Roster, standing } from "../roster/roster.ts";
@@ -15,38 +16,81 @@ export interface EarlierLife {
   readonly isOwn: (session: string) => boolean;
 }
 
+/** How a new life comes in. */
+export interface Succession {
+  readonly enter: (roster: Roster, entrant: Entrant) => Roster;
+  readonly waitMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
 /**
- * Decides the death of every session under which this identity still stands in the roster, and answers which those
- * were. Each is decided by a tombstone over the version just read: a heartbeat that came in between makes it look
+ * Stands where earlier lives stood. Their death is decided before; where the roster that it comes into shows another one,
+ * whose last write landed meanwhile, that one's as well, and it comes in anew.
+ */
+export async function succeed<T>(
+  host: RosterHost,
+  life: EarlierLife,
+  { failing, waitMs, signal }: Patience,
+  stand: (succession: Succession) => Promise<T>,
+): Promise<T> {
+  const { runtime } = host;
+  const startedAtMs = runtime.monotonicMs();
+  const seen = new Set<string>();
+  for (;;) {
+    const leftMs = (): number => Math.max(1, waitMs - (runtime.monotonicMs() - startedAtMs));
+    const dead = await bury(host, life, seen, { failing, waitMs: leftMs(), signal });
+    const found = new AbortController();
+    const enter = (roster: Roster, entrant: Entrant): Roster => {
+      if (standing(roster, entrant).place !== "absent") return roster;
+      const others = livesIn(roster, life).filter((session) => !dead.has(session));
+      if (others.length === 0) return takeOver(roster, entrant, dead);
+      for (const session of others) seen.add(session);
+      // Not in the midst of a change.
+      queueMicrotask(() => found.abort());
+      return roster;
+    };
+    const either = signal === undefined ? found.signal : AbortSignal.any([signal, found.signal]);
+    try {
+      return await stand({ enter, waitMs: leftMs(), signal: either });
+    } catch (error) {
+      const isOver = signal?.aborted === true || !(error instanceof AbortedError);
+      if (isOver || !found.signal.aborted) throw error;
+    }
+  }
+}
+
+/**
+ * Decides the death of every session under which this identity still stands in the roster, or was seen there, and answers
+ * which those were. Each is decided by a tombstone over the version just read: a heartbeat that came in between makes it look
  * again, and one that comes later finds the tombstone.
  *
  * One read where there was no earlier life; two reads, and a write for each session, where there was.
  */
-export function buryEarlierLife(
+function bury(
   host: RosterHost,
   life: EarlierLife,
+  seen: ReadonlySet<string>,
   patience: Patience,
 ): Promise<ReadonlySet<string>> {
   const answer = new PendingAnswer<ReadonlySet<string>>(host.runtime, patience, false);
-  void bury(host, life, answer);
+  void buryAll(host, life, seen, answer);
   return answer.promise;
 }
 
-async function bury(
+async function buryAll(
   host: RosterHost,
-  { target, identity, isOwn }: EarlierLife,
+  life: EarlierLife,
+  seen: ReadonlySet<string>,
   answer: PendingAnswer<ReadonlySet<string>>,
 ): Promise<void> {
   const { runtime } = host;
   for (let attempt = 0; answer.isOpen; attempt += 1) {
     try {
       // Asked for anew each time: a coordinator that was closed meanwhile says so.
-      const roster = await host.queue(target).board.read();
-      const sessions = [...roster.holders, ...roster.waiters]
-        .filter((entrant) => entrant.identity === identity && !isOwn(entrant.session))
-        .map(({ session }) => session);
+      const roster = await host.queue(life.target).board.read();
+      const sessions = new Set([...seen, ...livesIn(roster, life)]);
       if (!answer.isOpen) return;
-      if (await areDead(host, [...new Set(sessions)], identity)) return answer.resolve(new Set(sessions));
+      if (await areDead(host, [...sessions], life.identity)) return answer.resolve(sessions);
     } catch (error) {
       if (!isTransient(error)) return answer.reject(error);
       answer.isWanted(error);
@@ -60,6 +104,13 @@ async function bury(
     await pause.over;
     unsubscribe();
   }
+}
+
+/** The sessions of others under which an identity stands in a roster. */
+function livesIn({ holders, waiters }: Roster, { identity, isOwn }: EarlierLife): readonly string[] {
+  return [...holders, ...waiters]
+    .filter((entrant) => entrant.identity === identity && !isOwn(entrant.session))
+    .map(({ session }) => session);
 }
 
 /** Answers whether all of them are dead now. */
@@ -88,7 +139,7 @@ function isTombstone(record: StoredRecord | null): boolean {
  * Puts an entrant where its earlier life stood, and takes that out: a leader leads on in the next term, a candidate
  * keeps its place in line. Where the earlier life is gone already, it joins at the end.
  */
-export function takeOver(roster: Roster, entrant: Entrant, dead: ReadonlySet<string>): Roster {
+function takeOver(roster: Roster, entrant: Entrant, dead: ReadonlySet<string>): Roster {
   if (standing(roster, entrant).place !== "absent") return roster;
   const isEarlier = ({ session, identity }: Entrant): boolean =>
     dead.has(session) && identity === entrant.identity;

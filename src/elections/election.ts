@@ -1,5 +1,5 @@
 import { type Duration, describe } from "../core/durations.ts";
-import { AbortedError, InvalidArgumentError, LeaseLostError } from "../core/errors.ts";
+import { AbortedError, FenceRejectedError, InvalidArgumentError, LeaseLostError } from "../core/errors.ts";
 import { checkName } from "../core/names.ts";
 import { checkOptions } from "../core/options.ts";
 import { checkAcquireOptions, holdGrant } from "../roster/acquirer.ts";
@@ -16,7 +16,7 @@ import {
   checkCampaign,
   type LeadOptions,
 } from "./campaign-options.ts";
-import { buryEarlierLife, takeOver } from "./earlier-life.ts";
+import { succeed } from "./earlier-life.ts";
 import { describeLeader, type Leader, leaderIn } from "./leader.ts";
 import { LeaderObservation } from "./leader-observation.ts";
 import { type Leadership, leadershipOf } from "./leadership.ts";
@@ -58,7 +58,8 @@ export interface Election {
    * answers. When the lease is lost, or `signal` fires, the leadership's `signal` aborts: stop then, for `lead` waits.
    *
    * With `again`, a loss is not the end: when the work has ended, it campaigns anew. What the work throws because it was
-   * aborted is dropped then: the reason of the signal, a LeaseLostError, an `AbortError`. Any other error ends it.
+   * aborted is dropped then: the reason of the signal, a LeaseLostError, a FenceRejectedError, an `AbortError`. Any other
+   * error ends it.
    *
    * @throws what `work` throws; LeaseLostError (`LEASE_LOST`) when the lease was lost before `work` ended, without `again`.
    * @throws as {@link Election.campaign}.
@@ -123,7 +124,6 @@ export function createElection(
   const { runtime } = host;
 
   const campaign = async ({ value, identity, waitMs, signal, isResumed }: Campaign) => {
-    const startedAtMs = runtime.monotonicMs();
     const standsAs = identity ?? runtime.id();
     const request: AcquireRequest = {
       ...{ name, ttlMs, weight: 1, capacity: 1, waitMs, signal },
@@ -135,14 +135,10 @@ export function createElection(
     };
     if (!isResumed) return stand(request);
     const failing = `the election ${JSON.stringify(name)} was not resumed`;
-    const dead = await buryEarlierLife(
-      host,
-      { target, identity: standsAs, isOwn },
-      { failing, waitMs, signal },
+    const life = { target, identity: standsAs, isOwn };
+    return succeed(host, life, { failing, waitMs, signal }, (succession) =>
+      stand({ ...request, ...succession }),
     );
-    const leftMs = Math.max(1, waitMs - (runtime.monotonicMs() - startedAtMs));
-    if (dead.size === 0) return stand({ ...request, waitMs: leftMs });
-    return stand({ ...request, waitMs: leftMs, enter: (roster, entrant) => takeOver(roster, entrant, dead) });
   };
 
   return {
@@ -203,6 +199,7 @@ function isLoss(leadership: Leadership, error: unknown): boolean {
   if (error === leadership.signal.reason) return true;
   return (
     error instanceof LeaseLostError ||
+    error instanceof FenceRejectedError ||
     error instanceof AbortedError ||
     (error as Error | null)?.name === "AbortError"
   );

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import {
   AbortedError,
   ClosedError,
+  FenceRejectedError,
   InvalidArgumentError,
   type Leadership,
   LeaseLostError,
@@ -137,6 +138,22 @@ test("with again, an error of the work itself ends it, also after a loss", async
   world.client(0).resume("timers");
   await runtime.advance(ttlMs);
   expect(leading.error).toBeInstanceOf(RangeError);
+});
+
+test("with again, a resource that refuses the term's fence after a loss is no more than the loss", async () => {
+  const world = createElectionWorld();
+  const { runtime } = world;
+  const terms: number[] = [];
+  const work = async ({ term, signal }: Leadership): Promise<void> => {
+    terms.push(term);
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+    throw new FenceRejectedError("a test refuses it", { fence: term, seenFence: term + 1 });
+  };
+  const leading = track(runtime, world.election(0).lead(work, { again: true }));
+  await runtime.settle();
+  await world.client(1).coordinator.forceRelease("scheduler", { kind: "election", reason: "a test" });
+  await runtime.advance(ttlMs);
+  expect([terms.length, leading.state]).toEqual([2, "pending"]);
 });
 
 test("a forced release ends the term alone, and with again it stands in line anew", async () => {

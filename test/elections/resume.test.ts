@@ -105,6 +105,36 @@ test("two that resume at once take turns, and terms rise", async () => {
   expect((await world.electionRoster()).fence).toBe(held[0]?.value?.term);
 });
 
+test.each([true, false])(
+  "a life that crashed while it took over itself is taken over as well, at once; there was one before it: %s",
+  async (isThird) => {
+    const world = createElectionWorld({ clients: 4 });
+    const { runtime } = world;
+    const first = isThird ? await world.election(0).campaign({ identity: "a" }) : undefined;
+    world.client(0).pause();
+    // The write by which the second one comes in is on its way when it crashes.
+    const late = plant(world.client(1).backend, "applied late", writes("roster"), 1);
+    track(runtime, world.election(1).campaign(asA));
+    await runtime.settle();
+    world.client(1).pause();
+    // The next one has looked who there was, and comes in after it.
+    const slow = plant(world.client(2).backend, "held back", writes("roster"), 1);
+    const third = track(runtime, world.election(2).campaign(asA));
+    await runtime.settle();
+    await late.end();
+    const [second] = (await world.electionRoster()).holders;
+    const other = track(runtime, world.election(3).campaign({ identity: "b" }));
+    await runtime.settle();
+    await slow.end();
+    await runtime.settle();
+    expect([late.struck, slow.struck, third.state, other.state]).toEqual([1, 1, "resolved", "pending"]);
+    expect(third.value?.term).toBeGreaterThan(second?.fence ?? Number.NaN);
+    expect(second?.fence).toBeGreaterThan(first?.term ?? 0);
+    await runtime.advance(ttlMs);
+    expect(third.value?.state).toBe("held");
+  },
+);
+
 describe.each<FaultKind>(["lost before", "lost after", "applied late", "answered late"])(
   "a %s write",
   (fault) => {
