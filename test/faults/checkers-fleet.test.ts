@@ -3,9 +3,9 @@
 import { describe, expect, test } from "vitest";
 import { checkExclusion } from "./checkers/exclusion.ts";
 import { checkMoves, checkSpread, isSpread } from "./checkers/partitions.ts";
-import { checkGoingOn, checkSlots } from "./checkers/slots.ts";
+import { checkClosed, checkGoingOn, checkSlots } from "./checkers/slots.ts";
 import type { History, WorkerEvent } from "./history.ts";
-import { shards } from "./worker-settings.ts";
+import { shards, sweep } from "./worker-settings.ts";
 
 const ttlMs = 1_000;
 const limitMs = 500;
@@ -163,14 +163,29 @@ describe("slots", () => {
     expect(checkSlots(history([began(7, 1, { name: "once" }), asked(7)])).examined).toBe(0);
   });
 
+  test("closed: find a run that began too soon after the one before it", () => {
+    const sweeping = (calledAt: number, grantedAt: number, fence: number): WorkerEvent[] => [
+      { at: calledAt, event: "called", call: fence, name: sweep.name },
+      { at: grantedAt, event: "began", call: fence, slot: null, attempt: 1 },
+      { at: grantedAt, event: "granted", call: fence, name: sweep.name, fence },
+    ];
+    const first = sweeping(100, 110, 1);
+    const tooSoon = checkClosed(history([first, sweeping(480, 100 + sweep.atLeastMs - 1, 2)])).violations;
+    expect(tooSoon[0]).toContain("w1.0 ran sweep (fence 2) 399.0 ms after w0.0 had asked to");
+    const inTime = history([first, sweeping(480, 100 + sweep.atLeastMs, 2)]);
+    expect(checkClosed(inTime)).toEqual({ examined: 1, violations: [] });
+    expect(checkSlots(inTime)).toEqual({ examined: 0, violations: [] });
+  });
+
   test("going on: find a timetable that runs too late after a fault, or no more", () => {
     const rounds = [{ what: "a fault", faultAt: 0, healedAt: 5, survivors: [] }];
-    const both = [began(7, 1), began(7, 20, { name: "once" })];
-    expect(checkGoingOn(history(both, { rounds }), limitMs)).toEqual({ examined: 2, violations: [] });
-    expect(checkGoingOn(history(both, { rounds }), 100).violations).toEqual([
+    const two = [began(7, 1), began(7, 2, { name: sweep.name })];
+    const all = [...two, began(7, 20, { name: "once" })];
+    expect(checkGoingOn(history(all, { rounds }), limitMs)).toEqual({ examined: 3, violations: [] });
+    expect(checkGoingOn(history(all, { rounds }), 100).violations).toEqual([
       "once ran again only 196 ms after a fault, more than 100 ms",
     ]);
-    expect(checkGoingOn(history([began(7, 1)], { rounds }), limitMs).violations).toEqual([
+    expect(checkGoingOn(history(two, { rounds }), limitMs).violations).toEqual([
       "no slot of once was run any more after a fault",
     ]);
   });

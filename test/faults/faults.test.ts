@@ -81,7 +81,7 @@ const broken = [
   ["no-lock", "leading", ["exclusion:", "fences:", "resource:"]],
   ["no-lock", "partitions", ["exclusion:", "fences:", "resource:", "spread:"]],
   ["hasty-move", "partitions", ["moves:"]],
-  ["no-lock", "slots", ["slots:", "exclusion:", "fences:", "resource:"]],
+  ["no-lock", "slots", ["slots:", "closed:", "exclusion:", "fences:", "resource:"]],
   ["stuck-slot", "slots", ["going on:"]],
 ] as const;
 

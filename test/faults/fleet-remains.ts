@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Coordinator, OwnedPartition } from "../../src/index.ts";
-import { shards, timetables } from "./worker-settings.ts";
+import type { Coordinator, OwnedPartition, Schedule } from "../../src/index.ts";
+import { shards, sweep, timetables } from "./worker-settings.ts";
 
 const looksMax = 10;
 const lookPauseMs = 200;
@@ -36,20 +36,30 @@ export async function partitionsLeft(
   ];
 }
 
-/** The timetables that run no slot within this time, and who seems to run them afterwards. */
+/** The schedules that run nothing more within this time, and who seems to run them afterwards. */
 export async function slotsLeft(coordinator: Coordinator, timeoutMs: number): Promise<readonly string[]> {
   const leftovers: string[] = [];
   for (const { name, attempts } of timetables) {
     const schedule = coordinator.schedule(name, { attempts });
     const outcome = await schedule.run(lastSlot, () => undefined, { wait: timeoutMs });
     if (!outcome.ran) leftovers.push(`a new slot of ${name} was refused: ${outcome.reason}`);
-    const there = await lookUntilEmpty(async () => {
-      const seen = await schedule.inspect();
-      return [...(seen?.holders ?? []), ...(seen?.waiters ?? [])];
-    });
-    leftovers.push(...there.map((it) => `${name} still shows ${JSON.stringify(it)}`));
+    leftovers.push(...(await holdersOf(schedule)));
   }
-  return leftovers;
+  const schedule = coordinator.schedule(sweep.name, { atLeast: sweep.atLeastMs });
+  const tooLate = AbortSignal.timeout(timeoutMs);
+  while (!(await schedule.run(null, () => undefined, { wait: lookPauseMs })).ran) {
+    if (tooLate.aborted) return [...leftovers, `${sweep.name} was not to be run any more`];
+    await delay(lookPauseMs);
+  }
+  return [...leftovers, ...(await holdersOf(schedule))];
+}
+
+async function holdersOf(schedule: Schedule): Promise<readonly string[]> {
+  const there = await lookUntilEmpty(async () => {
+    const seen = await schedule.inspect();
+    return [...(seen?.holders ?? []), ...(seen?.waiters ?? [])];
+  });
+  return there.map((it) => `${schedule.name} still shows ${JSON.stringify(it)}`);
 }
 
 /** A read may be stale: it is asked for more than once. */

@@ -31,8 +31,8 @@ export type WorkerEvent = { readonly at: number } & (
   | { readonly event: "wrote"; readonly call: number; readonly accepted: boolean }
   /** It was asked to give up what it holds: the work goes on until it has ended, and so does the lease. */
   | { readonly event: "moving"; readonly call: number }
-  /** It runs this slot, so many times it was begun. */
-  | { readonly event: "began"; readonly call: number; readonly slot: number; readonly attempt: number }
+  /** It runs this slot, which was begun so many times; `null`: whatever slot it is. */
+  | { readonly event: "began"; readonly call: number; readonly slot: number | null; readonly attempt: number }
   /** The slot is not for it to run, for this reason. */
   | { readonly event: "refused"; readonly call: number; readonly reason: string }
   /** The work is over; what comes next is the release. */

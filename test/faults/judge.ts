@@ -10,7 +10,7 @@ import { checkMoves, checkSpread } from "./checkers/partitions.ts";
 import { checkRecovery, recoveryTimes } from "./checkers/recovery.ts";
 import { checkResource } from "./checkers/resource.ts";
 import { checkPermits, checkReaders, checkUpgrades } from "./checkers/sharing.ts";
-import { checkGoingOn, checkSlots } from "./checkers/slots.ts";
+import { checkClosed, checkGoingOn, checkSlots } from "./checkers/slots.ts";
 import { type Evidence, evidenceIn, vacuityOf } from "./checkers/vacuity.ts";
 import type { Fault } from "./faults/fault.ts";
 import type { Checker, History } from "./history.ts";
@@ -52,6 +52,7 @@ const checkersOf: Readonly<Record<WorkloadName, Readonly<Record<string, Checker>
   },
   slots: {
     slots: checkSlots,
+    closed: checkClosed,
     exclusion: checkExclusion,
     fences: checkFences,
     resource: checkResource,

@@ -53,3 +53,5 @@ export const timetables = [
   { name: "once", attempts: 1 },
   { name: "thrice", attempts: 3 },
 ] as const;
+/** The schedule of `slots` that has no timetable, and how long it is closed from the beginning of a run. */
+export const sweep = { name: "sweep", atLeastMs: 400 } as const;

@@ -1,5 +1,5 @@
 import { type Finding, type History, requestsIn, type WorkerLog } from "../history.ts";
-import { timetables } from "../worker-settings.ts";
+import { sweep, timetables } from "../worker-settings.ts";
 
 /** A run of a slot, as its worker wrote it down. */
 interface Run {
@@ -43,7 +43,7 @@ function runsIn(history: History): (log: WorkerLog) => Run[] {
     const asked = new Map<number, number>();
     return events.flatMap((event) => {
       if (event.event === "called" && event.slot !== undefined) asked.set(event.call, event.slot);
-      if (event.event !== "began") return [];
+      if (event.event !== "began" || event.slot === null) return [];
       const { call, slot, attempt } = event;
       const { name = "", fence } = requests.get(`${worker} ${call}`) ?? {};
       const run = { worker, name, asked: asked.get(call) ?? Number.NaN, slot, attempt };
@@ -90,12 +90,35 @@ function outOfOrder(runs: readonly Run[]): string[] {
   });
 }
 
-/** When each timetable ran for the first time after this moment; `undefined`: it did not. */
+/**
+ * Where there is no timetable, two runs begin at least so long after one another, whatever any wall clock says. The
+ * earlier one began no sooner than it was asked for, and the later one no later than it said so.
+ */
+export function checkClosed(history: History): Finding {
+  const runs = requestsIn(history)
+    .filter(({ name, fence }) => name === sweep.name && fence !== undefined)
+    .sort((a, b) => Number(a.fence) - Number(b.fence));
+  const violations = runs.flatMap((run, index) => {
+    const before = runs[index - 1];
+    if (before === undefined) return [];
+    const apartMs = (run.grantedAt ?? 0) - before.calledAt;
+    if (apartMs >= sweep.atLeastMs) return [];
+    return [
+      `${run.worker} ran ${sweep.name} (fence ${run.fence}) ${apartMs.toFixed(1)} ms after ${before.worker} had asked to ` +
+        `(fence ${before.fence}): it stays closed for ${sweep.atLeastMs} ms`,
+    ];
+  });
+  return { examined: Math.max(0, runs.length - 1), violations };
+}
+
+const schedules = [...timetables, sweep];
+
+/** When each schedule ran for the first time after this moment; `undefined`: it did not. */
 export function firstRunsAfter(
   workers: readonly WorkerLog[],
   since: number,
 ): readonly (number | undefined)[] {
-  return timetables.map(({ name }) => {
+  return schedules.map(({ name }) => {
     const times = workers.flatMap(({ events }) =>
       events.flatMap((event) =>
         event.event === "granted" && event.name === name && event.at > since ? [event.at] : [],
@@ -105,16 +128,16 @@ export function firstRunsAfter(
   });
 }
 
-/** After each fault every timetable runs again, soon enough, whoever runs it. */
+/** After each fault every schedule runs again, soon enough, whoever runs it. */
 export function checkGoingOn({ rounds, workers }: History, recoveryLimitMs: number): Finding {
   const violations = rounds.flatMap(({ healedAt, what }) =>
     firstRunsAfter(workers, healedAt).flatMap((at, index) => {
-      const name = timetables[index]?.name;
+      const name = schedules[index]?.name;
       if (at === undefined) return [`no slot of ${name} was run any more after ${what}`];
       const ms = at - healedAt;
       if (ms <= recoveryLimitMs) return [];
       return [`${name} ran again only ${Math.round(ms)} ms after ${what}, more than ${recoveryLimitMs} ms`];
     }),
   );
-  return { examined: rounds.length * timetables.length, violations };
+  return { examined: rounds.length * schedules.length, violations };
 }

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Schedule, SlotGrant } from "../../../src/index.ts";
+import type { Schedule, ScheduleOptions, SlotGrant, SlotOutcome } from "../../../src/index.ts";
 import { brokenSchedule, stuckSchedule } from "../broken-fleet.ts";
 import { sharedNowMs } from "../history.ts";
-import { timetables } from "../worker-settings.ts";
+import { sweep, timetables } from "../worker-settings.ts";
 import { codeOf, noteGranted, proveHeld, rest, restAfterFailure, type Workbench } from "./workbench.ts";
 
 /** The part of a schedule that is used here. */
@@ -18,47 +18,74 @@ class WorkFailedError extends Error {
   override readonly name = "WorkFailedError";
 }
 
-/** Runs the slots of two timetables as they come: mostly in time, at times too late, or too early. */
+/**
+ * Runs the slots of two timetables as they come: mostly in time, at times too late, or too early. And a third schedule
+ * whenever it is open.
+ */
 export async function slots(bench: Workbench): Promise<void> {
-  await Promise.all(timetables.map((_, lane) => keep(bench, lane)));
+  let calls = 0;
+  const nextCall = (): number => {
+    calls += 1;
+    return calls;
+  };
+  const keepers = timetables.map(({ name, attempts }) => keep(bench, name, attempts, nextCall));
+  await Promise.all([...keepers, keepSweeping(bench, nextCall)]);
 }
 
-async function keep(bench: Workbench, lane: number): Promise<void> {
+async function keep(bench: Workbench, name: string, attempts: number, nextCall: () => number): Promise<void> {
   const { log, random, stopping: signal } = bench;
-  const { name, attempts } = timetables[lane] ?? timetables[0];
-  const timetable = timetableOf(bench, name, attempts);
-  for (let call = lane; !signal.aborted; call += timetables.length) {
+  const timetable = scheduleOf(bench, name, { attempts });
+  while (!signal.aborted) {
+    const call = nextCall();
     const slot = (await untilNextSlot(bench)) + random.pick([0, 0, 0, 0, 0, 0, -1, -2, 1]);
     const isPatient = attempts > 1 || random.below(4) === 0;
     const options = { signal, ...(!isPatient && { wait: random.pick([0, 0, 30, 100]) }) };
-    let hasBegun = false;
     log.write({ event: "called", call, name, slot });
-    try {
-      const work = (grant: SlotGrant): Promise<void> => {
-        hasBegun = true;
-        return run(bench, grant, call);
-      };
-      const outcome = await timetable.run(new Date(slot * slotMs), work, options);
-      if (outcome.ran) log.write({ event: "released", call });
-      else log.write({ event: "refused", call, reason: outcome.reason });
-    } catch (error) {
-      if (error instanceof WorkFailedError) {
-        log.write({ event: "released", call });
-        continue;
-      }
-      log.write({ event: hasBegun ? "release-failed" : "gave-up", call, code: codeOf(error) });
-      await restAfterFailure(bench);
-    }
+    await answer(bench, call, (work) => timetable.run(new Date(slot * slotMs), work, options));
   }
 }
 
-function timetableOf(
+async function keepSweeping(bench: Workbench, nextCall: () => number): Promise<void> {
+  const { log, stopping: signal } = bench;
+  const { name, atLeastMs } = sweep;
+  const schedule = scheduleOf(bench, name, { atLeast: atLeastMs });
+  while (!signal.aborted) {
+    const call = nextCall();
+    await rest(bench, 60, 140);
+    log.write({ event: "called", call, name });
+    await answer(bench, call, (work) => schedule.run(null, work, { signal }));
+  }
+}
+
+/** Runs, or hears why not, and writes down how that ended. */
+async function answer(
+  bench: Workbench,
+  call: number,
+  ask: (work: (grant: SlotGrant) => Promise<void>) => Promise<SlotOutcome<void>>,
+): Promise<void> {
+  const { log } = bench;
+  let hasBegun = false;
+  try {
+    const outcome = await ask((grant) => {
+      hasBegun = true;
+      return run(bench, grant, call);
+    });
+    if (outcome.ran) log.write({ event: "released", call });
+    else log.write({ event: "refused", call, reason: outcome.reason });
+  } catch (error) {
+    if (error instanceof WorkFailedError) return log.write({ event: "released", call });
+    log.write({ event: hasBegun ? "release-failed" : "gave-up", call, code: codeOf(error) });
+    await restAfterFailure(bench);
+  }
+}
+
+function scheduleOf(
   { coordinator, random, settings }: Workbench,
   name: string,
-  attempts: number,
+  options: ScheduleOptions,
 ): Timetable {
   if (settings.broken === "no-lock") return brokenSchedule(name, settings.worker, random);
-  const schedule = coordinator.schedule(name, { attempts });
+  const schedule = coordinator.schedule(name, options);
   return settings.broken === "stuck-slot" ? stuckSchedule(schedule) : schedule;
 }
 
@@ -75,7 +102,7 @@ async function untilNextSlot({ random, stopping: signal }: Workbench): Promise<n
 async function run(bench: Workbench, grant: SlotGrant, call: number): Promise<void> {
   const { log, random, resource } = bench;
   const { attempt, fence, name, slot } = grant;
-  log.write({ event: "began", call, slot: (slot?.getTime() ?? 0) / slotMs, attempt });
+  log.write({ event: "began", call, slot: slot === null ? null : slot.getTime() / slotMs, attempt });
   noteGranted(bench, grant, call);
   for (let writes = 1 + random.below(2); writes > 0 && proveHeld(bench, grant, call); writes -= 1) {
     const accepted = await resource.write(name, fence);
