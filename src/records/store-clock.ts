@@ -15,7 +15,10 @@ export interface StoreClockOptions {
 }
 
 /** A sample older than this is renewed by whoever uses the clock next, while the old one still answers. */
-const refreshMs = 60_000;
+const refreshMaxMs = 60_000;
+/** The same, where much drift is tolerated: sooner, so that it does not move the bounds by more. */
+const driftMaxMs = 30;
+const refreshMinMs = 1_000;
 /** An old sample answers until its bounds are this far apart: about half an hour after the last good one. */
 const widthMaxMs = 2_000;
 /** After a request in the background that failed, the next one is not sent before. */
@@ -56,6 +59,7 @@ export class StoreClock {
   readonly #backend: Pick<Backend, "time">;
   readonly #runtime: Runtime;
   readonly #driftTolerance: number;
+  readonly #refreshMs: number;
   #sample: Sample | undefined;
   #sampledAtMs = 0;
   #nextSampleMs = 0;
@@ -70,6 +74,7 @@ export class StoreClock {
     this.#backend = backend;
     this.#runtime = runtime;
     this.#driftTolerance = driftTolerance;
+    this.#refreshMs = Math.min(refreshMaxMs, Math.max(refreshMinMs, driftMaxMs / driftTolerance));
   }
 
   /**
@@ -96,7 +101,7 @@ export class StoreClock {
     const monotonicMs = this.#runtime.monotonicMs();
     if (this.#hasSlept(sample, monotonicMs)) return undefined;
     const bounds = this.#advance(sample, monotonicMs);
-    const isOld = monotonicMs - this.#sampledAtMs > refreshMs;
+    const isOld = monotonicMs - this.#sampledAtMs > this.#refreshMs;
     if (isOld && bounds.latestMs - bounds.earliestMs > widthMaxMs) return undefined;
     const isDue = monotonicMs >= this.#nextSampleMs;
     if (isDue || (this.#narrowings > 0 && canBeHalved(bounds))) this.#refreshInBackground(isDue);
@@ -162,7 +167,7 @@ export class StoreClock {
     if (hasSleptSince(sent, settled)) return;
     const { atMs } = settled;
     this.#sampledAtMs = atMs;
-    this.#nextSampleMs = atMs + refreshMs;
+    this.#nextSampleMs = atMs + this.#refreshMs;
     // The answer holds for the moment when the call settled. This process may have stood still since then.
     this.#add({ earliestMs, latestMs: latestMs + atMs - sent.atMs, ...settled });
   }
