@@ -1,5 +1,6 @@
 import { LeaseholdError, type LeaseLostError } from "../core/errors.ts";
 import type { Events } from "../core/events.ts";
+import { invariant } from "../core/invariant.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Acquisition } from "./acquisition.ts";
 import type { HeldGrant } from "./grant.ts";
@@ -58,7 +59,7 @@ export class Telemetry {
     const { events, kind, name } = this.#context;
     events.emit("lost", () => ({
       ...{ kind, name, fence: grant.fence, heldMs: this.#heldMs(grant) },
-      reason: grant.signal.reason as LeaseLostError,
+      reason: reasonOf(grant),
     }));
   }
 
@@ -71,4 +72,14 @@ export class Telemetry {
   #sinceMs(atMs: number): number {
     return this.#context.runtime.monotonicMs() - atMs;
   }
+}
+
+/** Why it is lost. Not from its signal: where somebody asked for that before, it aborts after this is told. */
+function reasonOf(grant: HeldGrant): LeaseLostError {
+  try {
+    grant.assertHeld();
+  } catch (error) {
+    return error as LeaseLostError;
+  }
+  invariant(false, "who is told of a loss has lost something");
 }

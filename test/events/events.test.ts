@@ -65,6 +65,18 @@ describe("a grant", () => {
     ]);
     expect(takeovers).toHaveLength(1);
   });
+
+  test("that is lost tells why, also where its signal is used", async () => {
+    const world = createWorld();
+    const { runtime } = world;
+    const { coordinator, lock } = world.client(0);
+    const losses = listen(coordinator, "lost");
+    const grant = await now(runtime, lock.acquire({ maxHold: 100 }));
+    expect(grant.signal.aborted).toBe(false);
+    await runtime.advance(100);
+    expect(losses).toMatchObject([{ reason: { message: expect.stringContaining("maxHold") } }]);
+    expect(grant.signal.aborted).toBe(true);
+  });
 });
 
 test("heartbeats tell how long they took, how late they were, and how they failed", async () => {
