@@ -11,7 +11,7 @@ export function valuePort<N extends number | bigint>(
   integers: Integers<N>,
   ttlMs: number | undefined,
 ): CounterPort<N> {
-  const { backend, runtime } = host;
+  const { backend, runtime, clock } = host;
   const rules = createValueRules(subject, integers);
   const record = () =>
     host.pooled(`${key} ${typeof integers.zero}`, () => {
@@ -20,8 +20,8 @@ export function valuePort<N extends number | bigint>(
   const run: CounterPort<N>["run"] = async (command, signal) => {
     if (ttlMs === undefined) return record().run({ command, life: undefined }, signal);
     record();
-    const at = await backend.time();
-    return record().run({ command, life: { at, ttlMs } }, signal);
+    const given = await clock.now();
+    return record().run({ command, life: { ttlMs, now: () => clock.peek() ?? given } }, signal);
   };
   return {
     run,
@@ -31,7 +31,7 @@ export function valuePort<N extends number | bigint>(
       const [found] = await backend.get([key]);
       const state = rules.decode(key, found?.value ?? null);
       // Asked after the read, so that nothing ends in between.
-      const at = ttlMs === undefined || state.life === undefined ? undefined : await backend.time();
+      const at = ttlMs === undefined || state.life === undefined ? undefined : await clock.now();
       return valueAt(subject, integers, state, at).value;
     },
   };

@@ -19,16 +19,22 @@ export interface ValueState<N> {
   readonly stamps: Stamps;
 }
 
-/** A command, with the time at which it was given where the counter has a time to live. */
+/** A command, with what it needs where the counter has a time to live. */
 export interface TimedCommand<N> {
   readonly command: CounterCommand<N>;
-  readonly life: { readonly at: StoreTime; readonly ttlMs: number } | undefined;
+  readonly life: LifeOptions | undefined;
+}
+
+/** How long a counter lives, and the store's time when a command is applied: it may have waited for others before. */
+export interface LifeOptions {
+  readonly ttlMs: number;
+  now(): StoreTime;
 }
 
 /** The rules of {@link ValueState}. */
 export type ValueRules<N> = RecordRules<ValueState<N>, TimedCommand<N>, CounterAnswer<N>>;
 
-/** How much longer than its value a record stays, for those who look for the mark of a write without an answer. */
+/** How much longer than its value a record stays at least, for those who look for the mark of a write without an answer. */
 const afterlifeMs = 3_600_000;
 
 /** Makes the rules of a counter in these integers. `subject`: for messages, such as `counter "visits"`. */
@@ -46,18 +52,27 @@ export function createValueRules<N extends number | bigint>(
       return encodeJson({ value: integers.toJson(value), ...ends, stamps });
     },
     apply(state, { command, life }) {
-      const { value, life: left } = valueAt(subject, integers, state, life?.at);
+      const at = life?.now();
+      const { value, life: left } = valueAt(subject, integers, state, at);
       const answer = applyToValue(integers, value, command);
       const isReset = command.kind === "reset";
       if (answer.value === value && !(isReset && left !== undefined)) return { state, answer };
-      const begun = life && { endsAtMs: life.at.earliestMs + life.ttlMs, ttlMs: life.ttlMs };
-      const next = isReset ? undefined : (left ?? begun);
+      const next = isReset ? undefined : (left ?? begin(life, at));
       return { state: { value: answer.value, life: next, stamps: state.stamps }, answer };
     },
     stamp: (state, writer, sequence) => ({ ...state, stamps: addStamp(state.stamps, writer, sequence) }),
     isStamped: ({ stamps }, writer, sequence) => hasStamp(stamps, writer, sequence),
-    ttlMs: ({ life }) => (life === undefined ? undefined : life.ttlMs + afterlifeMs),
+    ttlMs({ value, life }) {
+      if (life !== undefined) return life.ttlMs + afterlifeMs;
+      // As good as absent.
+      return value === integers.zero ? afterlifeMs : undefined;
+    },
   };
+}
+
+function begin(life: LifeOptions | undefined, at: StoreTime | undefined): Life | undefined {
+  if (life === undefined || at === undefined) return undefined;
+  return { endsAtMs: Math.floor(at.earliestMs + life.ttlMs), ttlMs: life.ttlMs };
 }
 
 /**

@@ -22,6 +22,8 @@ export interface Client {
   spoil(spoiler: Spoiler | undefined): void;
   pause(): void;
   resume(first?: "timers" | "answers"): void;
+  /** Sets its wall clock, and no other, forward or back. */
+  jumpWall(milliseconds: number): void;
 }
 
 /** Clients of one store in memory, on one virtual time. */
@@ -72,8 +74,13 @@ export function createWorld(
       close: () => store.close(),
     };
     const { process, backend } = pausableProcess(runtime, link);
+    let skewMs = 0;
+    const ownRuntime = { ...process, wallMs: () => process.wallMs() + skewMs };
     return {
-      coordinator: createCoordinator(backend, { runtime: process }),
+      coordinator: createCoordinator(backend, { runtime: ownRuntime }),
+      jumpWall(milliseconds) {
+        skewMs += milliseconds;
+      },
       counts,
       resetCounts: () => void Object.assign(counts, { add: 0, commit: 0, get: 0, time: 0 }),
       spoil(next) {
