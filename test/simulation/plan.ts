@@ -82,6 +82,8 @@ export interface Plan {
   readonly capabilities: Capabilities;
   readonly conflictsTellCurrent: boolean;
   readonly hintsTellRecord: boolean;
+  /** In what steps the store tells its time: exactly, in milliseconds, or in seconds. */
+  readonly storeClockGrainMs: number;
   readonly timeoutMs: number;
   readonly latencyMs: readonly [low: number, high: number];
   readonly mishapRates: Readonly<Record<MishapKind, number>>;
@@ -125,6 +127,7 @@ export function drawPlan(choices: Choices): Plan {
     capabilities: drawCapabilities(choices),
     conflictsTellCurrent: choices.likely("conflicts tell current", 0.6),
     hintsTellRecord: choices.likely("hints tell record", 0.7),
+    storeClockGrainMs: choices.oneOf("store clock grain", [0, 1, 1_000]),
     // Whoever waits for less than a round trip takes never gets an answer.
     timeoutMs: Math.max(2.5 * highMs, choices.between("timeout", 0.1, 0.8) * ttlMaxMs),
     latencyMs: [lowMs, highMs],

@@ -171,10 +171,13 @@ export class World implements ClientHost {
     const name = life === 1 ? plan.name : `${plan.name}.${life}`;
     const process = new SimulatedProcess(this.time, name, clock, this.choices.stream(name));
     const { time, store, network } = this;
-    const { capabilities, conflictsTellCurrent, hintsTellRecord } = this.plan;
+    const { capabilities, conflictsTellCurrent, hintsTellRecord, storeClockGrainMs } = this.plan;
     const wake = (clientId: string, hint: string): void => this.wake(clientId, hint);
     const link = new SimulatedLink(
-      { time, store, network, capabilities, conflictsTellCurrent, hintsTellRecord, wake },
+      {
+        ...{ time, store, network, wake },
+        ...{ capabilities, conflictsTellCurrent, hintsTellRecord, storeClockGrainMs },
+      },
       process,
     );
     this.#links.add(link);
