@@ -11,6 +11,8 @@ import type { Counter } from "./counters/counter.ts";
 import type { BigintCounterOptions, CounterOptions } from "./counters/counter-options.ts";
 import type { Election, ElectionOptions } from "./elections/election.ts";
 import type { Group, GroupOptions } from "./groups/group.ts";
+import type { RateLimiterOptions } from "./limiters/create-rate-limiter.ts";
+import type { RateLimiter } from "./limiters/rate-limiter.ts";
 import type { Lock, LockOptions } from "./locks/lock.ts";
 import type { MultiLock } from "./locks/multi-lock.ts";
 import type { ReadWriteLock } from "./locks/read-write-lock.ts";
@@ -103,6 +105,8 @@ export interface Coordinator extends Administration, AsyncDisposable {
   counter(name: string, options?: CounterOptions): Counter;
   /** The counter of this name, if it is one of bigints: up to 1,000 digits. @throws InvalidArgumentError as `counter` */
   bigintCounter(name: string, options?: BigintCounterOptions): Counter<bigint>;
+  /** The rate limiter of this name, over all processes together. @throws InvalidArgumentError for illegal options. */
+  rateLimiter(name: string, options: RateLimiterOptions): RateLimiter;
   /** Creates the bucket, table or file if it is missing, and validates it. `connect` has done it already. */
   setup(): Promise<void>;
   /**

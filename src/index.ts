@@ -79,6 +79,11 @@ export type {
 } from "./groups/group.ts";
 export type { Member } from "./groups/member.ts";
 export type { OwnedPartition, Partitions, RunPartitionsOptions } from "./groups/partitions.ts";
+export type { CalendarUnit } from "./limiters/calendar.ts";
+export type { RateLimiterOptions } from "./limiters/create-rate-limiter.ts";
+export type { Decision, PolicyStanding } from "./limiters/decision.ts";
+export type { CalendarPolicy, Policy, ResolvedPolicy, WindowPolicy } from "./limiters/policy.ts";
+export type { RateLimiter, Reservation, ReserveOptions, TakeOptions } from "./limiters/rate-limiter.ts";
 export type { MultiGrant } from "./locks/joint-grant.ts";
 export type { Lock, LockOptions } from "./locks/lock.ts";
 export type { MultiLock } from "./locks/multi-lock.ts";

@@ -13,6 +13,8 @@ import type { BigintCounterOptions, CounterOptions } from "./counters/counter-op
 import { createBigintCounter, createCounter } from "./counters/create-counter.ts";
 import { createElection, type Election, type ElectionOptions } from "./elections/election.ts";
 import { createGroup, type Group, type GroupOptions } from "./groups/group.ts";
+import { createRateLimiter, type RateLimiterOptions } from "./limiters/create-rate-limiter.ts";
+import type { RateLimiter } from "./limiters/rate-limiter.ts";
 import { createLock, type Lock, type LockOptions } from "./locks/lock.ts";
 import { createMultiLock, type MultiLock } from "./locks/multi-lock.ts";
 import { createReadWriteLock, type ReadWriteLock } from "./locks/read-write-lock.ts";
@@ -31,6 +33,8 @@ import { SessionObserver } from "./sessions/session-observer.ts";
 import { SessionPool } from "./sessions/session-pool.ts";
 import { parseTtl } from "./sessions/ttl.ts";
 import { createLockManager, type LockManager } from "./web-locks/lock-manager.ts";
+
+const inspectCustom = Symbol.for("nodejs.util.inspect.custom");
 
 /** The {@link Coordinator} over a backend. What it owns is closed with it. */
 export class OpenCoordinator implements Coordinator {
@@ -154,6 +158,10 @@ export class OpenCoordinator implements Coordinator {
     return createBigintCounter(this.#recordHost, name, options);
   }
 
+  rateLimiter(name: string, options: RateLimiterOptions): RateLimiter {
+    return createRateLimiter(this.#recordHost, name, options);
+  }
+
   setup(): Promise<void> {
     return this.#backend.setup();
   }
@@ -165,6 +173,16 @@ export class OpenCoordinator implements Coordinator {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  [inspectCustom](
+    _depth: number,
+    options: object,
+    inspect: (value: object, options: object) => string,
+  ): string {
+    const { namespace, ttlMs } = this.#host;
+    const state = this.#closing === undefined ? "open" : "closed";
+    return `Coordinator ${inspect({ backend: this.#backend.kind, namespace, ttlMs, state }, options)}`;
   }
 
   #open(): RosterQueues {

@@ -1,0 +1,206 @@
+import { createHash } from "node:crypto";
+import { type Duration, describe, parseDuration } from "../core/durations.ts";
+import { InvalidArgumentError } from "../core/errors.ts";
+import { checkName, encodeName, recordKey } from "../core/names.ts";
+import { checkOptions, checkSignal } from "../core/options.ts";
+import { TurnSharing } from "../core/turn-sharing.ts";
+import type { RecordHost } from "../records/record-host.ts";
+import { algorithmOf } from "./algorithms/algorithm-of.ts";
+import type { Decision } from "./decision.ts";
+import { KeyLimiter } from "./key-limiter.ts";
+import type { Rule } from "./limiter-state.ts";
+import { blindDecision, LocalLimiter } from "./local-limiter.ts";
+import { type Policy, parsePolicies, parseTokens, type ResolvedPolicy } from "./policy.ts";
+import type { RateLimiter, Reservation, ReserveOptions, TakeOptions } from "./rate-limiter.ts";
+import { createReservation } from "./reservation.ts";
+import { isAway, StoreGuard } from "./store-guard.ts";
+
+/** Options of {@link Coordinator.rateLimiter}. */
+export interface RateLimiterOptions {
+  /** 1 to 8 limits; a key must have room in all of them. */
+  readonly policies: readonly Policy[];
+  /**
+   * `exact`: every decision is a write, and those of one moment share one. `leased`: this process holds a few tokens in
+   * advance and decides most without a request; the fleet never admits more than the limit either way, but may admit
+   * less, by what others hold for a moment. `auto` (default): `exact` until a key is asked for 200 times a second here.
+   */
+  readonly mode?: "auto" | "exact" | "leased";
+  /**
+   * What is decided while the store is away, and marked as `degraded`. `deny` (default), `allow`, or `local`: this
+   * process's share of the limits.
+   */
+  readonly onUnavailable?: "deny" | "allow" | "local";
+  /**
+   * With `local`: the part of each limit that this process admits, more than 0 and at most 1. Default: one part for each
+   * process that lately wrote to the same key, 16 at most.
+   */
+  readonly localShare?: number;
+  /** How long a decision waits for the store: 10 ms to 1 minute. Default 1 s. */
+  readonly timeout?: Duration;
+  /** How many takes with a `wait` may wait for one key in this process; more are denied at once. Default 1,000. */
+  readonly queueMax?: number;
+}
+
+const optionKeys = ["policies", "mode", "onUnavailable", "localShare", "timeout", "queueMax"];
+const takeKeys = ["cost", "wait", "signal"];
+const modes: readonly unknown[] = ["auto", "exact", "leased"];
+const fallbacks: readonly unknown[] = ["deny", "allow", "local"];
+const waitMaxMs = 366 * 86_400_000;
+const leaseTtlMs = 2_000;
+/** Decisions without a request, until timers and sockets get their turn. */
+const decisionsPerTurn = 1_000;
+
+/** Makes a {@link RateLimiter}. @throws InvalidArgumentError */
+export function createRateLimiter(host: RecordHost, name: string, options: RateLimiterOptions): RateLimiter {
+  checkName("the name of a rate limiter", name);
+  if (options === undefined) {
+    throw new InvalidArgumentError(
+      `a rate limiter needs policies, as { policies: [{ limit: 100, per: "1m" }] }`,
+    );
+  }
+  checkOptions("rateLimiter", options, optionKeys);
+  return new SharedRateLimiter(host, name, options);
+}
+
+class SharedRateLimiter implements RateLimiter {
+  readonly name: string;
+  readonly policies: readonly ResolvedPolicy[];
+  readonly #host: RecordHost;
+  readonly #rules: readonly Rule[];
+  readonly #guard: StoreGuard;
+  readonly #local: LocalLimiter;
+  readonly #turns: TurnSharing;
+  readonly #options: Required<Pick<RateLimiterOptions, "mode" | "onUnavailable" | "queueMax">>;
+  readonly #localShare: number | undefined;
+  /** Begins what is kept in memory: another limiter with the same name and other policies is another. */
+  readonly #poolPrefix: string;
+
+  constructor(host: RecordHost, name: string, options: RateLimiterOptions) {
+    const { mode = "auto", onUnavailable = "deny", queueMax = 1_000, localShare } = options;
+    checkChoice("mode", mode, modes);
+    checkChoice("onUnavailable", onUnavailable, fallbacks);
+    if (localShare !== undefined && !(localShare > 0 && localShare <= 1)) {
+      throw new InvalidArgumentError(
+        `localShare must be more than 0 and at most 1; got ${describe(localShare)}`,
+      );
+    }
+    const timeoutMs = parseDuration("timeout", options.timeout ?? "1s", { minMs: 10, maxMs: 60_000 });
+    this.name = name;
+    this.policies = parsePolicies(options.policies);
+    this.#host = host;
+    this.#rules = this.policies.map((policy) => ({ policy, algorithm: algorithmOf(policy) }));
+    this.#guard = new StoreGuard(host.runtime, timeoutMs);
+    this.#turns = new TurnSharing(host.runtime, decisionsPerTurn);
+    this.#local = new LocalLimiter(host.runtime, this.#rules);
+    this.#options = { mode, onUnavailable, queueMax: parseTokens("queueMax", queueMax, 0) };
+    this.#localShare = localShare;
+    const settings = JSON.stringify([name, this.policies, mode, queueMax, timeoutMs]);
+    this.#poolPrefix = `rate-limit ${createHash("sha256").update(settings).digest("base64url")} `;
+  }
+
+  async take(key: string, options?: TakeOptions): Promise<Decision> {
+    const { cost, waitMs, signal } = options === undefined ? oneToken : parseTake("take", options, takeKeys);
+    const limiter = this.#keyLimiter(key);
+    const decision = limiter.decideHere(cost);
+    if (decision !== undefined && (decision.allowed || waitMs === 0)) {
+      const turn = this.#turns.take(1);
+      if (turn !== undefined) await turn;
+      return decision;
+    }
+    return this.#orElse(key, limiter, cost, () => limiter.take(cost, waitMs, signal));
+  }
+
+  async peek(key: string, options: { readonly cost?: number } = {}): Promise<Decision> {
+    checkOptions("peek", options, ["cost"]);
+    const cost = parseTokens("cost", options.cost ?? 1, 0);
+    return (await this.#keyLimiter(key).run({ kind: "peek", cost })).decision;
+  }
+
+  async reserve(key: string, options: ReserveOptions = {}): Promise<Reservation> {
+    const { cost, waitMs, signal } = parseTake("reserve", options, [...takeKeys, "ttl"]);
+    const ttlMs = parseDuration("ttl", options.ttl ?? "1m", { minMs: 100, maxMs: waitMaxMs });
+    const limiter = this.#keyLimiter(key);
+    let expiresAtMs = 0;
+    const decision = await this.#orElse(key, limiter, cost, async () => {
+      const answer = await limiter.reserve(cost, ttlMs, waitMs, signal);
+      expiresAtMs = answer.expiresAtMs;
+      return answer.decision;
+    });
+    return createReservation({ decision, cost, expiresAtMs, run: (command) => limiter.run(command) });
+  }
+
+  async penalty(key: string, points = 1): Promise<Decision> {
+    const tokens = parseTokens("the points of a penalty", points, 0);
+    return (await this.#keyLimiter(key).run({ kind: "charge", tokens })).decision;
+  }
+
+  async reward(key: string, points = 1): Promise<Decision> {
+    const tokens = parseTokens("the points of a reward", points, 0);
+    return (await this.#keyLimiter(key).run({ kind: "charge", tokens: -tokens })).decision;
+  }
+
+  async block(key: string, duration: Duration): Promise<void> {
+    const durationMs = Math.ceil(parseDuration("duration", duration, { minMs: 1, maxMs: waitMaxMs }));
+    await this.#keyLimiter(key).run({ kind: "block", durationMs });
+  }
+
+  async reset(key: string): Promise<void> {
+    await this.#keyLimiter(key).run({ kind: "reset" });
+  }
+
+  async set(key: string, used: number): Promise<Decision> {
+    const tokens = parseTokens("used", used, 0);
+    return (await this.#keyLimiter(key).run({ kind: "set", tokens })).decision;
+  }
+
+  #keyLimiter(key: string): KeyLimiter {
+    if (typeof key !== "string") checkName("the key of a rate limit", key);
+    return this.#host.pooled(`${this.#poolPrefix}${key}`, () => {
+      checkName("the key of a rate limit", key);
+      const storeKey = recordKey(this.#host.namespace, "rate-limit", `${encodeName(this.name)}/${key}`);
+      const { mode, queueMax } = this.#options;
+      const subject = `rate limiter ${JSON.stringify(this.name)}, key ${describe(key)}`;
+      const settings = { rules: this.#rules, mode, queueMax, leaseTtlMs, guard: this.#guard };
+      return new KeyLimiter(this.#host, settings, storeKey, subject);
+    });
+  }
+
+  /** What the request decides, or `onUnavailable` while the store is away. */
+  async #orElse(
+    key: string,
+    limiter: KeyLimiter,
+    cost: number,
+    request: () => Promise<Decision>,
+  ): Promise<Decision> {
+    if (!this.#guard.shouldSkip()) {
+      try {
+        return await request();
+      } catch (error) {
+        if (!isAway(error)) throw error;
+      }
+    }
+    const { onUnavailable } = this.#options;
+    if (onUnavailable !== "local") return blindDecision(this.#rules, cost, onUnavailable === "allow");
+    return this.#local.take(key, cost, this.#localShare ?? 1 / limiter.writers);
+  }
+}
+
+/** What a take is without options. */
+const oneToken = { cost: 1, waitMs: 0, signal: undefined };
+
+function parseTake(
+  what: string,
+  options: TakeOptions,
+  known: readonly string[],
+): { readonly cost: number; readonly waitMs: number; readonly signal: AbortSignal | undefined } {
+  checkOptions(what, options, known);
+  const { cost = 1, wait, signal } = options;
+  checkSignal(signal);
+  const waitMs = wait === undefined ? 0 : parseDuration("wait", wait, { maxMs: waitMaxMs, infinite: true });
+  return { cost: parseTokens("cost", cost, 0), waitMs, signal };
+}
+
+function checkChoice(option: string, value: unknown, choices: readonly unknown[]): void {
+  if (choices.includes(value)) return;
+  throw new InvalidArgumentError(`${option} must be one of ${choices.join(", ")}; got ${describe(value)}`);
+}

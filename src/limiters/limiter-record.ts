@@ -1,0 +1,104 @@
+import { UnavailableError } from "../core/errors.ts";
+import type { RecordHost } from "../records/record-host.ts";
+import { SharedRecord } from "../records/shared-record.ts";
+import type { Bounds } from "./algorithms/algorithm.ts";
+import { decide } from "./decide.ts";
+import type { Decision } from "./decision.ts";
+import {
+  advanceState,
+  applyCommand,
+  boundsFor,
+  canTake,
+  type LimiterAnswer,
+  type LimiterCommand,
+} from "./limiter-commands.ts";
+import {
+  decodeState,
+  emptyState,
+  encodeState,
+  isStateStamped,
+  type LimiterState,
+  type Rule,
+  stampState,
+  stateTtlMs,
+} from "./limiter-state.ts";
+
+/** For how long a denial is answered by what was last seen: others may have given something back since. */
+const denialMs = 1_000;
+
+/** The record of one key of a limiter, and the store's clock by which it is judged. */
+export class LimiterRecord {
+  readonly #host: RecordHost;
+  readonly #rules: readonly Rule[];
+  readonly #record: SharedRecord<LimiterState, LimiterCommand, LimiterAnswer>;
+  readonly #subject: string;
+
+  constructor(host: RecordHost, rules: readonly Rule[], key: string, subject: string) {
+    const { backend, runtime } = host;
+    this.#host = host;
+    this.#rules = rules;
+    this.#subject = subject;
+    this.#record = new SharedRecord({
+      ...{ backend, runtime, key, subject },
+      rules: {
+        decode: (at, value) => decodeState(rules, at, value),
+        encode: (state) => encodeState(rules, state),
+        apply: (state, command) => applyCommand(rules, state, command, this.#time()),
+        stamp: stampState,
+        isStamped: isStateStamped,
+        ttlMs: (state) => stateTtlMs(rules, state),
+      },
+    });
+  }
+
+  get isBusy(): boolean {
+    return this.#record.isBusy;
+  }
+
+  close(): Promise<void> {
+    return this.#record.close();
+  }
+
+  /** Processes that wrote to this key lately, at least one. */
+  get writers(): number {
+    return Math.max(1, this.#record.seen?.state.stamps.length ?? 1);
+  }
+
+  /** Asks the store. Commands that come while a write is in flight ride together in the next one. */
+  run(command: LimiterCommand, signal?: AbortSignal): Promise<LimiterAnswer> {
+    const { clock } = this.#host;
+    // Known, but for the first time: a hot path waits for no promise that it does not need.
+    if (clock.peek() !== undefined) return this.#record.run(command, signal);
+    return clock.now().then(() => this.#record.run(command, signal));
+  }
+
+  /** The denial of what costs more than can ever be had, or than was there a moment ago. Asks nobody. */
+  denial(cost: number): Decision | undefined {
+    const time = this.#host.clock.peek();
+    if (this.#rules.some(({ policy }) => cost > policy.burst)) {
+      const state = this.#record.seen?.state ?? emptyState(this.#rules);
+      return this.#judge(state, cost, time ?? { earliestMs: state.atMs, latestMs: state.atMs }, "cache");
+    }
+    const seen = this.#record.seen;
+    if (time === undefined || seen === undefined) return undefined;
+    if (this.#host.runtime.monotonicMs() - seen.seenAtMs > denialMs) return undefined;
+    const decision = this.#judge(seen.state, cost, time, "cache");
+    return decision.allowed ? undefined : decision;
+  }
+
+  /** The decision by what was last seen, as if it were so still. */
+  #judge(state: LimiterState, cost: number, time: Bounds, source: Decision["source"]): Decision {
+    const now = boundsFor(state, time);
+    const current = advanceState(this.#rules, state, now);
+    const isAllowed = canTake(this.#rules, current, cost, now);
+    return { ...decide(this.#rules, current, cost, now, isAllowed), source };
+  }
+
+  #time(): Bounds {
+    const time = this.#host.clock.peek();
+    if (time !== undefined) return time;
+    throw new UnavailableError(
+      `the time of the store is not known just now, and ${this.#subject} is decided by it; nothing was taken`,
+    );
+  }
+}
