@@ -100,12 +100,14 @@ export function checkAcquireOptions(
 }
 
 /** Runs work under a grant and gives it back, whatever the work does. `parts`: what it stands for, if it is several. */
-export function holdGrant<R, G extends Grant>(
+export async function holdGrant<R, G extends Grant>(
   host: Pick<RosterHost, "whileHolding">,
   { grant, parts }: { readonly grant: G; readonly parts: readonly HeldGrant[] },
   work: (grant: G) => Promise<R> | R,
 ): Promise<R> {
-  return host.whileHolding(parts, async () => {
+  let hasBegun = false;
+  const working = host.whileHolding(parts, async () => {
+    hasBegun = true;
     try {
       const result = await work(grant);
       // Work that released early, by itself, has lost nothing.
@@ -115,6 +117,12 @@ export function holdGrant<R, G extends Grant>(
       await grant[Symbol.asyncDispose]();
     }
   });
+  try {
+    return await working;
+  } finally {
+    // The coordinator was closed in between, or a wrapper failed before it called the work.
+    if (!hasBegun) await grant[Symbol.asyncDispose]();
+  }
 }
 
 /** @throws InvalidArgumentError for what is no function. */

@@ -207,6 +207,9 @@ class ClientLockManager {
     } catch (error) {
       this.#requests.delete(local);
       throw hasBegun ? error : domErrorOf(name, error);
+    } finally {
+      // The coordinator was closed in between, or a wrapper failed before it called the work.
+      if (!hasBegun) await grant[Symbol.asyncDispose]();
     }
   }
 }

@@ -143,6 +143,27 @@ test("wrappers stand around the work of every hold, and see what it does", async
   expect(seen).toEqual(["begins lock job", "begins lock a, b", "fails no"]);
 });
 
+test("a wrapper that fails before it calls the work keeps nothing held", async () => {
+  const world = createWorld();
+  const { runtime } = world;
+  const [wrapped, other] = [world.client(0).coordinator, world.client(1).coordinator];
+  wrapped.wrapHold(async () => {
+    throw new Error("no span");
+  });
+  const work = (): number => expect.fail("it was called");
+  const held = [
+    wrapped.lock("job").hold(work),
+    wrapped.lockAll(["a", "b"]).hold(work),
+    wrapped.election("leader").lead(work),
+    wrapped.lockManager.request("web", work),
+  ].map((holding) => track<unknown>(runtime, holding));
+  await runtime.settle();
+  for (const { error } of held) expect(error).toMatchObject({ message: "no span" });
+  expect(await now(runtime, other.lockAll(["job", "a", "b"]).tryAcquire())).not.toBeNull();
+  expect(await now(runtime, other.election("leader").leader())).toBeNull();
+  expect((await now(runtime, other.lockManager.query())).held).toEqual([]);
+});
+
 test("nothing is made for nobody, and a listener that went hears no more", () => {
   const events = new Events();
   let made = 0;
