@@ -41,8 +41,12 @@ export function encodeName(name: string): string {
   const bytes = utf8.encode(name);
   const encoded = escapeBytes(bytes);
   if (encoded.length <= encodedCharsMax) return encoded;
-  const digest = createHash("sha256").update(bytes).digest("base64url");
-  return `${escapeBytes(bytes.subarray(0, keptBytes))}==${digest}`;
+  return `${escapeBytes(bytes.subarray(0, keptBytes))}==${digest(name)}`;
+}
+
+/** The SHA-256 of a text, as 43 characters `[A-Za-z0-9_-]`. */
+export function digest(text: string): string {
+  return createHash("sha256").update(text, "utf8").digest("base64url");
 }
 
 /**

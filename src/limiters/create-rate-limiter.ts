@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
 import { type Duration, describe, parseDuration } from "../core/durations.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
-import { checkName, encodeName, recordKey } from "../core/names.ts";
+import { checkName, digest, encodeName, recordKey } from "../core/names.ts";
 import { checkOptions, checkSignal } from "../core/options.ts";
 import { TurnSharing } from "../core/turn-sharing.ts";
 import type { RecordHost } from "../records/record-host.ts";
@@ -95,7 +94,7 @@ class SharedRateLimiter implements RateLimiter {
     this.#options = { mode, onUnavailable, queueMax: parseTokens("queueMax", queueMax, 0) };
     this.#localShare = localShare;
     const settings = JSON.stringify([name, this.policies, mode, queueMax, timeoutMs]);
-    this.#poolPrefix = `rate-limit ${createHash("sha256").update(settings).digest("base64url")} `;
+    this.#poolPrefix = `rate-limit ${digest(settings)} `;
   }
 
   async take(key: string, options?: TakeOptions): Promise<Decision> {
