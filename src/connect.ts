@@ -4,7 +4,8 @@ import {
   coordinatorOptions,
   createOwningCoordinator,
 } from "./coordinator.ts";
-import type { Duration } from "./core/durations.ts";
+import { type Duration, describe } from "./core/durations.ts";
+import { InvalidArgumentError } from "./core/errors.ts";
 import { checkOptions } from "./core/options.ts";
 import { threadsRuntime } from "./core/runtime.ts";
 import { parseHeartbeat } from "./heartbeat/heartbeat-options.ts";
@@ -13,7 +14,7 @@ import { openBackend } from "./open-backend.ts";
 /** Options of {@link connect}. */
 export interface ConnectOptions extends CoordinatorOptions {
   /** The store, where it is not given as the first argument. */
-  readonly url?: string;
+  readonly url?: string | URL;
   /** `false`: the bucket, table or file must be there already; it is validated and never created. Default: true. */
   readonly setup?: boolean;
   /**
@@ -36,7 +37,8 @@ export interface ConnectOptions extends CoordinatorOptions {
  * Also takes everything in one object: `connect({ url: "sqlite:./leasehold.db", ttl: "5s" })`.
  *
  * @param url `memory:` | `sqlite:./leasehold.db` | `nats://host:4222/bucket` (also `tls://`, and several hosts
- *   separated by commas) | `dynamodb://region/table`. The pages of the backends list their parameters.
+ *   separated by commas) | `dynamodb://region/table`, as a string or a `URL`. The pages of the backends list their
+ *   parameters.
  * @throws InvalidArgumentError (`INVALID_ARGUMENT`) for a URL or option it cannot use.
  * @throws MissingDependencyError (`MISSING_DEPENDENCY`) when the client package of that store is not installed.
  * @throws UnavailableError (`UNAVAILABLE`) when no server answers.
@@ -52,25 +54,36 @@ export interface ConnectOptions extends CoordinatorOptions {
  * ```
  */
 export async function connect(
-  url: string | (ConnectOptions & { readonly url: string }),
+  url: string | URL | (ConnectOptions & { readonly url: string | URL }),
   options: Omit<ConnectOptions, "url"> = {},
 ): Promise<Coordinator> {
-  const all: ConnectOptions =
-    typeof url === "object" && url !== null ? { ...options, ...url } : { ...options, url };
+  const asked: ConnectOptions =
+    typeof url === "object" && url !== null && !isUrl(url) ? { ...options, ...url } : { ...options, url };
+  const all = isUrl(asked.url) ? { ...asked, url: asked.url.href } : asked;
   checkOptions("connect", all, [...coordinatorOptions, "setup", "url", "heartbeat", "watchdog"]);
   const { url: store, setup = true, heartbeat: _heartbeat, watchdog: _watchdog, ...coordinator } = all;
+  if (typeof setup !== "boolean") {
+    throw new InvalidArgumentError(`setup must be true or false; got ${describe(setup)}`);
+  }
   const thread = parseHeartbeat(all);
   const { runtime } = coordinator;
   const backend = await openBackend(store, runtime === undefined ? {} : { runtime });
+  let close = (): Promise<void> => backend.close();
   try {
     await backend.setup({ create: setup });
     if (thread === undefined) return createOwningCoordinator(backend, coordinator, backend);
     const { startHeartbeatThread } = await import("./heartbeat/heartbeat-threads.ts");
     const renewal = await startHeartbeatThread({ ...thread, runtime: threadsRuntime });
-    const owned = { renewal, close: () => renewal.close().then(() => backend.close()) };
+    close = () => renewal.close().then(() => backend.close());
+    const owned = { renewal, close };
     return createOwningCoordinator(backend, { ...coordinator, runtime: threadsRuntime }, owned);
   } catch (error) {
-    await backend.close();
+    await close();
     throw error;
   }
+}
+
+/** Also one of another realm: a test runner may have its own. */
+function isUrl(value: object | string | undefined | null): value is URL {
+  return typeof value === "object" && typeof (value as Partial<URL> | null)?.href === "string";
 }

@@ -9,7 +9,13 @@ type Opener = (url: string, options: { readonly runtime?: Runtime }) => Promise<
 const openers: Readonly<Record<string, () => Promise<Opener>>> = {
   "memory:": async () => {
     const { memoryBackend } = await import("./backends/memory/index.ts");
-    return async (_url, options) => memoryBackend(options);
+    return async (url, options) => {
+      if (url === "memory:") return memoryBackend(options);
+      throw new InvalidArgumentError(
+        `memory: has no name and no options, for it belongs to one coordinator alone; got ${describe(url)}. Several that ` +
+          "share one in a process: createCoordinator(backend) for each, over the same memoryBackend()",
+      );
+    };
   },
   "sqlite:": async () => (await import("./backends/sqlite/index.ts")).sqliteBackendFromUrl,
   "nats:": async () => (await import("./backends/nats/index.ts")).natsBackendFromUrl,

@@ -29,6 +29,20 @@ test.each([
   await expect(connect(url as string)).rejects.toThrow("connect needs a URL such as");
 });
 
+test("a URL object is as good as its text, alone or among the options", async () => {
+  for (const coordinator of [await connect(new URL("memory:")), await connect({ url: new URL("memory:") })]) {
+    await coordinator.lock("x").hold(() => undefined);
+    await coordinator.close();
+  }
+  await expect(connect(new URL("redis://user:secret@host/"))).rejects.toThrow("redis://***@host/");
+});
+
+test.each(["memory:foo", "memory://", "memory:?ttl=5s"])("%s is refused: memory has no name", async (url) => {
+  await expect(connect(url)).rejects.toThrow(InvalidArgumentError);
+  await expect(connect(url)).rejects.toThrow(`memory: has no name and no options`);
+  await expect(connect(url)).rejects.toThrow(`got ${JSON.stringify(url)}`);
+});
+
 test("a mistyped scheme does not bring a password into the message", async () => {
   const refusal = connect("nat://user:secret@host/bucket");
   await expect(refusal).rejects.toThrow("nat://***@host/bucket");
@@ -40,6 +54,8 @@ test.each([
   [{ ttl: "10 minutes" as "10m" }, "ttl must be a duration"],
   [{ ttl: Number.NaN }, "ttl must be a duration"],
   [{ tll: "5s" } as object, 'connect has no option "tll"'],
+  [{ setup: "no" as unknown as boolean }, 'setup must be true or false; got "no"'],
+  [{ setup: null as unknown as boolean }, "setup must be true or false; got null"],
   [{ namespace: "" }, "namespace must be a non-empty string"],
   [{ clientName: "\ud800" }, "clientName must be a non-empty string of well-formed Unicode"],
   [{ driftTolerance: -1 }, "driftTolerance must be a number from 0 to 1"],

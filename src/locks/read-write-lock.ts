@@ -11,6 +11,7 @@ import {
 } from "../roster/acquirer.ts";
 import type { Grant, HeldGrant } from "../roster/grant.ts";
 import type { Inspection } from "../roster/inspection.ts";
+import type { InterventionOptions } from "../roster/intervention.ts";
 import { reweigh } from "../roster/roster.ts";
 import type { RosterHost } from "../roster/roster-host.ts";
 import { parseTtl } from "../sessions/ttl.ts";
@@ -96,6 +97,10 @@ export interface ReadWriteLock {
   readonly write: ReadWriteSide<WriteGrant>;
   /** Who holds it and who waits, or `null` if nobody ever asked. One or two reads; may be stale. */
   inspect(): Promise<Inspection | null>;
+  /** Takes it from all who hold it, readers and writer, or from the one with `fence`. Else as `Lock.forceRelease`. */
+  forceRelease(options: InterventionOptions): Promise<boolean>;
+  /** Asks all who hold it, or the one with `fence`, to give it back. Else as `Lock.requestRevoke`. */
+  requestRevoke(options: InterventionOptions): Promise<boolean>;
 }
 
 const readersMax = 2 ** 20;
@@ -133,6 +138,8 @@ export function createReadWriteLock(
     upgradeable: side(upgradeable, asUpgradeable),
     write: side(write, asWriter),
     inspect: () => read.inspect(),
+    forceRelease: (how) => read.forceRelease(how),
+    requestRevoke: (how) => read.requestRevoke(how),
   };
 }
 

@@ -53,8 +53,12 @@ export class Acquisition<G = HeldGrant> {
   #resolve!: (grant: G) => void;
   #reject!: (error: unknown) => void;
   #cancelTimer: CancelTimer | undefined;
-  constructor(runtime: Runtime, request: AcquireRequest) {
+  readonly #whyNot: () => string;
+
+  /** `whyNot`: told when the time is up, and the store did not fail. */
+  constructor(runtime: Runtime, request: AcquireRequest, whyNot: () => string = () => holders(0)) {
     this.request = request;
+    this.#whyNot = whyNot;
     this.askedAtMs = runtime.monotonicMs();
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -114,8 +118,22 @@ export class Acquisition<G = HeldGrant> {
   #onTimeout(): void {
     const { name, waitMs } = this.request;
     const why =
-      this.failure === undefined ? "others hold it" : `the store last failed with: ${this.failure.message}`;
+      this.failure === undefined ? this.#whyNot() : `the store last failed with: ${this.failure.message}`;
     const message = `${JSON.stringify(name)} was not acquired within ${waitMs} ms: ${why}`;
     this.reject(new AcquireTimeoutError(message, this.failure && { cause: this.failure }));
   }
+}
+
+/** Who stands in the way, as far as this client knows: `own`, how much of it is held by the client itself. */
+export function holders(own: number): string {
+  if (own === 0) return "others hold it";
+  return (
+    `this same coordinator holds ${own === 1 ? "it" : `${own} of it`}, and it is not reentrant: a caller that has it ` +
+    "already must not ask for it again"
+  );
+}
+
+/** Why a single try failed. */
+export function notHadNow({ name }: AcquireRequest, own: number): AcquireTimeoutError {
+  return new AcquireTimeoutError(`${JSON.stringify(name)} was not acquired, and wait is 0: ${holders(own)}`);
 }

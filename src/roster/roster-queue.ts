@@ -1,9 +1,8 @@
-import { AcquireTimeoutError } from "../core/errors.ts";
 import type { Events } from "../core/events.ts";
 import type { TurnSharing } from "../core/turn-sharing.ts";
 import type { Session } from "../sessions/session.ts";
 import type { SessionPool } from "../sessions/session-pool.ts";
-import { type AcquireRequest, Acquisition } from "./acquisition.ts";
+import { type AcquireRequest, Acquisition, holders, notHadNow } from "./acquisition.ts";
 import { type Contender, Contention, type ContentionContext } from "./contention.ts";
 import { decided } from "./decided.ts";
 import { depart, leaveBehind } from "./departure.ts";
@@ -79,7 +78,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   /** Waits for a grant, in order of arrival. */
   acquire(request: AcquireRequest): Promise<HeldGrant> {
     if (request.waitMs === 0) return this.#acquireNow(request);
-    const acquisition = new Acquisition(this.#context.runtime, request);
+    const acquisition = new Acquisition(this.#context.runtime, request, () => holders(this.#held.size));
     this.#telemetry.asked(acquisition);
     if (!acquisition.isOpen) return acquisition.answer;
     if (request.seize === undefined) this.#waiting.add(acquisition);
@@ -123,7 +122,7 @@ export class RosterQueue implements RosterListener, GrantKeeper {
   async #acquireNow(request: AcquireRequest): Promise<HeldGrant> {
     const grant = await this.tryAcquire(request);
     if (grant !== null) return grant;
-    throw new AcquireTimeoutError(`${JSON.stringify(request.name)} is held by others, and wait is 0`);
+    throw notHadNow(request, this.#held.size);
   }
 
   /** Takes part in an attempt to enter several rosters in one write. `null`: others of this process stand before it. */

@@ -1,6 +1,7 @@
 // Goal: any number of messages, from any number of clients at once, costs no session its lease, and all of them arrive.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { CommitResult } from "../../src/core/backend.ts";
 import type { Grant } from "../../src/index.ts";
 import { createWorld, now, track, ttlMs, type World } from "../locks/world.ts";
 
@@ -15,7 +16,7 @@ function slowDown({ clients, runtime }: World, roundTripMs: number, tellsConflic
       await delay(roundTripMs / 2);
       const answer = await send();
       await delay(roundTripMs / 2);
-      if (tellsConflicts || !("committed" in answer) || answer.committed) return answer;
+      if (tellsConflicts || !isConflict(answer)) return answer;
       // biome-ignore lint/suspicious/noExplicitAny: the interceptor is generic over the kinds of answers.
       return { committed: false, conflicts: answer.conflicts.map(({ key }) => ({ key })) } as any;
     });
@@ -127,3 +128,7 @@ describe("forced release", () => {
     },
   );
 });
+
+function isConflict(answer: unknown): answer is CommitResult & { readonly committed: false } {
+  return (answer as Partial<CommitResult> | null)?.committed === false;
+}

@@ -8,7 +8,7 @@ export function brokenReadWriteLock(
   name: string,
   worker: string,
   random: Random,
-): Omit<ReadWriteLock, "inspect"> {
+): Pick<ReadWriteLock, "name" | "read" | "upgradeable" | "write"> {
   const lock = brokenLock(name, worker, random);
   const nothing = async (): Promise<void> => undefined;
   function side<M extends object>(methods: M): ReadWriteSide<Grant & M> {

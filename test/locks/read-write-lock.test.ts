@@ -238,3 +238,28 @@ describe("a reader that may become the writer", () => {
     await expect(grant.upgrade({ signal: {} as AbortSignal })).rejects.toMatchObject(refused);
   });
 });
+
+describe("somebody who looks after it", () => {
+  test("asks readers and writer to give it back, and takes it from all of them or from one", async () => {
+    const world = createWorld({ clients: 3 });
+    const { runtime } = world;
+    const all = locks(world);
+    const readers = [
+      await now(runtime, at(all, 0).read.acquire()),
+      await now(runtime, at(all, 1).read.acquire()),
+    ];
+    const reason = "a migration waits for it";
+    expect(await now(runtime, at(all, 2).requestRevoke({ reason }))).toBe(true);
+    await runtime.advance(ttlMs / 3);
+    expect(readers.map(({ revokeRequested }) => revokeRequested.aborted)).toEqual([true, true]);
+    const { fence } = readers[0] ?? { fence: Number.NaN };
+    expect(await now(runtime, at(all, 2).forceRelease({ reason, fence }))).toBe(true);
+    await runtime.advance(ttlMs / 3);
+    expect(readers.map(({ state }) => state)).toEqual(["lost", "held"]);
+    expect(await now(runtime, at(all, 2).forceRelease({ reason }))).toBe(true);
+    await runtime.advance(ttlMs / 3);
+    expect(readers.map(({ state }) => state)).toEqual(["lost", "lost"]);
+    expect(await now(runtime, at(all, 2).forceRelease({ reason }))).toBe(false);
+    expect(await now(runtime, at(all, 2).write.tryAcquire())).not.toBeNull();
+  });
+});

@@ -168,3 +168,24 @@ describe("a record that leasehold did not write", () => {
     expect(record && decodeRoster(lockKey, record.value).roster.holders).toEqual([]);
   });
 });
+
+describe("a wait that was too short", () => {
+  test.each([0, 500])("says whether it is this process that holds it (wait %i)", async (wait) => {
+    const { runtime, ...world } = createWorld();
+    const [first, second] = [world.client(0), world.client(1)];
+    await now(runtime, first.lock.acquire());
+    const own = track(runtime, first.lock.acquire({ wait }));
+    const other = track(runtime, second.lock.acquire({ wait }));
+    await runtime.advance(500);
+    expect(own.error).toMatchObject({ code: "ACQUIRE_TIMEOUT", name: "AcquireTimeoutError" });
+    expect((own.error as Error).message).toMatch(
+      /this same coordinator holds it, and it is not reentrant: .*again$/,
+    );
+    expect((other.error as Error).message).toMatch(/: others hold it$/);
+    const pool = first.coordinator.semaphore("pool", { permits: 2 });
+    await Promise.all([pool.acquire(), pool.acquire()]);
+    const third = track(runtime, pool.acquire({ wait }));
+    await runtime.advance(500);
+    expect((third.error as Error).message).toContain("this same coordinator holds 2 of it");
+  });
+});

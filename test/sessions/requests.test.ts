@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { memoryBackend } from "../../src/backends/memory/index.ts";
-import type { Operation } from "../../src/core/backend.ts";
+import type { CommitResult, Operation } from "../../src/core/backend.ts";
 import { OutcomeUnknownError, UnavailableError } from "../../src/core/errors.ts";
 import { postRequest } from "../../src/sessions/post-request.ts";
 import { Session } from "../../src/sessions/session.ts";
@@ -24,7 +24,7 @@ function setUp({ wakes = false, tellsConflicts = true } = {}) {
   if (!tellsConflicts) {
     backend.intercept(async (_request, send) => {
       const answer = await send();
-      if (!("committed" in answer) || answer.committed) return answer;
+      if (!isConflict(answer)) return answer;
       // biome-ignore lint/suspicious/noExplicitAny: the interceptor is generic over the kinds of answers.
       return { committed: false, conflicts: answer.conflicts.map(({ key }) => ({ key })) } as any;
     });
@@ -323,7 +323,7 @@ describe("the lease", () => {
             await delay(roundTripMs / 2);
             const answer = await send();
             await delay(roundTripMs / 2);
-            if (tellsConflicts || !("committed" in answer) || answer.committed) return answer;
+            if (tellsConflicts || !isConflict(answer)) return answer;
             // biome-ignore lint/suspicious/noExplicitAny: the interceptor is generic over the kinds of answers.
             return { committed: false, conflicts: answer.conflicts.map(({ key }) => ({ key })) } as any;
           });
@@ -346,4 +346,8 @@ function beatOf(operation: Operation | undefined): number | undefined {
   if (operation?.kind !== "put") return undefined;
   const record = decodeSession(operation.key, operation.value);
   return record.state === "live" ? record.beat : undefined;
+}
+
+function isConflict(answer: unknown): answer is CommitResult & { readonly committed: false } {
+  return (answer as Partial<CommitResult> | null)?.committed === false;
 }

@@ -31,7 +31,11 @@ export async function readers(bench: Workbench): Promise<void> {
   });
 }
 
-async function request(bench: Workbench, lock: Omit<ReadWriteLock, "inspect">, call: number): Promise<void> {
+async function request(
+  bench: Workbench,
+  lock: Pick<ReadWriteLock, "name" | "read" | "upgradeable" | "write">,
+  call: number,
+): Promise<void> {
   const { random, stopping: signal } = bench;
   const wait = random.below(6) === 0 ? random.between(5, 100) : Number.POSITIVE_INFINITY;
   const kind = random.below(10);
