@@ -153,6 +153,12 @@ test("a grant that is taken by force, or declared dead by somebody, is lost at o
   await store.close();
 });
 
+test("options that are refused once the thread has started leave none behind", async () => {
+  const exited = new Promise((resolve) => process.once("worker", (thread) => thread.on("exit", resolve)));
+  await expect(open(freshPath(), { driftTolerance: 2 })).rejects.toThrow(/driftTolerance must be/);
+  expect(await exited).toBe(0);
+});
+
 test("what the thread meets when it connects is what connect rejects with", async () => {
   // The first connection makes the file, and the thread finds it gone.
   const path = freshPath();
