@@ -22,6 +22,7 @@ export {
 } from "./linearizability.ts";
 export { lockConformance } from "./lock-conformance.ts";
 export {
+  type AddResult,
   type BackendRequest,
   type Interceptor,
   type ObservedBackend,

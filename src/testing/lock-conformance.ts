@@ -1,5 +1,6 @@
 import { administrationCases } from "./conformance/administration-cases.ts";
 import { barrierCases } from "./conformance/barrier-cases.ts";
+import { counterCases } from "./conformance/counter-cases.ts";
 import { electionCases } from "./conformance/election-cases.ts";
 import { groupCases } from "./conformance/group-cases.ts";
 import { lockFailureCases } from "./conformance/lock-failure-cases.ts";
@@ -46,6 +47,7 @@ export function lockConformance(options: LockConformanceOptions): readonly Confo
     ...administrationCases,
     ...barrierCases,
     ...groupCases,
+    ...counterCases,
     ...scheduleCases,
     ...sequenceCases,
     ...webLockCases,

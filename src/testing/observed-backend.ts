@@ -1,13 +1,26 @@
-import type { Backend, CommitResult, Operation, StoredRecord, StoreTime } from "../core/backend.ts";
+import type {
+  AddOperation,
+  Backend,
+  CommitResult,
+  Operation,
+  StoredRecord,
+  StoreTime,
+} from "../core/backend.ts";
 
 /** A request to a backend, as a fault or a counter sees it. */
 export type BackendRequest =
   | { readonly kind: "get"; readonly keys: readonly string[] }
   | { readonly kind: "commit"; readonly operations: readonly Operation[] }
+  | { readonly kind: "add"; readonly key: string; readonly delta: number; readonly operation: AddOperation }
   | { readonly kind: "time" };
 
+/** The answer to an add, as an interceptor sees it. */
+export interface AddResult {
+  readonly sum: number;
+}
+
 /** What may happen to a request on its way: called instead of the real thing, with the real thing to call. */
-export type Interceptor = <R extends readonly (StoredRecord | null)[] | CommitResult | StoreTime>(
+export type Interceptor = <R extends readonly (StoredRecord | null)[] | CommitResult | AddResult | StoreTime>(
   request: BackendRequest,
   send: () => Promise<R>,
 ) => Promise<R>;
@@ -25,7 +38,7 @@ export interface ObservedBackend extends Backend {
 export function observeBackend(backend: Backend): ObservedBackend {
   const counts = { reads: 0, writes: 0, wakes: 0 };
   let interceptor: Interceptor | undefined;
-  const through = <R extends readonly (StoredRecord | null)[] | CommitResult | StoreTime>(
+  const through = <R extends readonly (StoredRecord | null)[] | CommitResult | AddResult | StoreTime>(
     request: BackendRequest,
     send: () => Promise<R>,
   ): Promise<R> => (interceptor === undefined ? send() : interceptor(request, send));
@@ -49,7 +62,11 @@ export function observeBackend(backend: Backend): ObservedBackend {
       counts.writes += 1;
       return through({ kind: "commit", operations }, () => backend.commit(operations, options));
     },
-    add: (key, delta, operation) => backend.add(key, delta, operation),
+    add(key, delta, operation) {
+      counts.writes += 1;
+      const send = async (): Promise<AddResult> => ({ sum: await backend.add(key, delta, operation) });
+      return through({ kind: "add", key, delta, operation }, send).then(({ sum }) => sum);
+    },
     time() {
       counts.reads += 1;
       return through({ kind: "time" }, () => backend.time());

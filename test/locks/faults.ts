@@ -1,7 +1,12 @@
 import type { CommitResult, Operation, StoredRecord, StoreTime } from "../../src/core/backend.ts";
 import { OutcomeUnknownError, UnavailableError } from "../../src/core/errors.ts";
 import { decodeSession } from "../../src/sessions/session-record.ts";
-import type { BackendRequest, Interceptor, ObservedBackend } from "../../src/testing/observed-backend.ts";
+import type {
+  AddResult,
+  BackendRequest,
+  Interceptor,
+  ObservedBackend,
+} from "../../src/testing/observed-backend.ts";
 
 /** The writes of a client, told apart by what they do. */
 export type WriteKind = "session open" | "heartbeat" | "tombstone" | "session close" | "roster";
@@ -35,7 +40,7 @@ export interface Fault {
   end(): Promise<void>;
 }
 
-type Answer = readonly (StoredRecord | null)[] | CommitResult | StoreTime;
+type Answer = readonly (StoredRecord | null)[] | CommitResult | AddResult | StoreTime;
 type Reaction = <R extends Answer>(send: () => Promise<R>, held: (() => Promise<unknown>)[]) => Promise<R>;
 
 const reactions = {
