@@ -83,7 +83,6 @@ const chosen: readonly string[] = [
   "permits/nats/swallow-replies",
   "readers/dynamodb/worker-kill",
   "partitions/nats/worker-kill",
-  "partitions/dynamodb/worker-stop",
   "slots/nats/clock-jump",
   "slots/dynamodb/worker-kill",
 ];
