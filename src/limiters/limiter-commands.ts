@@ -88,11 +88,17 @@ export function applyCommand(
 /** What the state comes to when nothing happens but time. */
 export function advanceState(rules: readonly Rule[], state: LimiterState, now: Bounds): LimiterState {
   const { stamps } = state;
-  const leases = state.leases.some(([expiresAtMs]) => expiresAtMs <= now.earliestMs)
-    ? state.leases.filter(([expiresAtMs]) => expiresAtMs > now.earliestMs)
-    : state.leases;
-  const out = tokensOut(leases);
-  const used = rules.map(({ algorithm }, index) => algorithm.advance(state.used[index] as Used, now, out));
+  let { leases, used } = state;
+  const pass = (bounds: Bounds): void => {
+    const out = tokensOut(leases);
+    used = rules.map(({ algorithm }, index) => algorithm.advance(used[index] as Used, bounds, out));
+  };
+  // What is out leaves no room to refill until the very end of its lease.
+  for (let lease = leases[0]; lease !== undefined && lease[0] <= now.earliestMs; lease = leases[0]) {
+    pass({ earliestMs: lease[0], latestMs: lease[0] });
+    leases = leases.slice(1);
+  }
+  pass(now);
   const blockedUntilMs = state.blockedUntilMs > now.earliestMs ? state.blockedUntilMs : 0;
   return { atMs: now.earliestMs, blockedUntilMs, used, leases, stamps };
 }
