@@ -21,6 +21,7 @@ import { OpenCoordinator } from "./open-coordinator.ts";
 import type { Schedule } from "./schedules/schedule.ts";
 import type { ScheduleOptions } from "./schedules/schedule-options.ts";
 import type { GapFreeSequence, Sequence, SequenceOptions } from "./sequences/sequence.ts";
+import type { WorkerIds, WorkerIdsOptions } from "./sequences/worker-ids.ts";
 import type { Owned } from "./sessions/renewal-loop.ts";
 import type { LockManager } from "./web-locks/lock-manager.ts";
 
@@ -101,6 +102,8 @@ export interface Coordinator extends Administration, AsyncDisposable {
   sequence(name: string, options: SequenceOptions & { readonly gapFree: true }): GapFreeSequence;
   /** The sequence of this name: unique numbers, block by block. @throws InvalidArgumentError */
   sequence(name: string, options?: SequenceOptions): Sequence;
+  /** Small numbers for live processes, and 64-bit ids that sort by time. @throws InvalidArgumentError */
+  workerIds(name: string, options?: WorkerIdsOptions): WorkerIds;
   /** The counter of this name. Costs nothing; asks nobody. @throws InvalidArgumentError for an illegal name or option. */
   counter(name: string, options?: CounterOptions): Counter;
   /** The counter of this name, if it is one of bigints: up to 1,000 digits. @throws InvalidArgumentError as `counter` */

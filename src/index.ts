@@ -106,6 +106,8 @@ export type { LastRun, Schedule, SlotGrant, SlotOutcome } from "./schedules/sche
 export type { ScheduleOptions } from "./schedules/schedule-options.ts";
 export type { SlotRefusal, SlotRunOptions } from "./schedules/slot-beginner.ts";
 export type { SlotState } from "./schedules/slot-note.ts";
+export type { IdGenerator, NextIdOptions } from "./sequences/id-generator.ts";
+export type { IdParts } from "./sequences/id-layout.ts";
 export type {
   GapFreeSequence,
   IssueContext,
@@ -114,6 +116,7 @@ export type {
   Sequence,
   SequenceOptions,
 } from "./sequences/sequence.ts";
+export type { WorkerId, WorkerIds, WorkerIdsOptions } from "./sequences/worker-ids.ts";
 export type { ClientDescription } from "./sessions/session-record.ts";
 export type {
   LockManager,

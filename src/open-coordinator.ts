@@ -28,6 +28,7 @@ import { RosterQueues } from "./roster/roster-queues.ts";
 import { createSchedule, type Schedule } from "./schedules/schedule.ts";
 import type { ScheduleOptions } from "./schedules/schedule-options.ts";
 import { createSequence, type GapFreeSequence, type SequenceOptions } from "./sequences/sequence.ts";
+import { createWorkerIds, type WorkerIds, type WorkerIdsOptions } from "./sequences/worker-ids.ts";
 import type { Owned } from "./sessions/renewal-loop.ts";
 import { SessionObserver } from "./sessions/session-observer.ts";
 import { SessionPool } from "./sessions/session-pool.ts";
@@ -148,6 +149,10 @@ export class OpenCoordinator implements Coordinator {
       name,
       options,
     ) as GapFreeSequence;
+  }
+
+  workerIds(name: string, options?: WorkerIdsOptions): WorkerIds {
+    return createWorkerIds({ rosters: this.#host, records: this.#recordHost }, name, options);
   }
 
   counter(name: string, options?: CounterOptions): Counter {

@@ -105,6 +105,64 @@ export const sequenceCases: readonly LockCaseDefinition[] = [
       assert.equal(await second.last(), 2);
     },
   },
+  {
+    title: "worker ids: three clients have numbers of their own, and the smallest free one is next",
+    async check({ clients }) {
+      const all = clients.map(({ coordinator }) => coordinator.workerIds("workers", { bits: 4 }));
+      const workers = await Promise.all([...all, ...all].map((ids) => ids.acquire()));
+      const numbers = workers.map(({ id }) => id).sort((left, right) => left - right);
+      assert.deepEqual(numbers, [0, 1, 2, 3, 4, 5]);
+      const second = workers.find(({ id }) => id === 2);
+      await second?.release();
+      const next = await all[0]?.tryAcquire();
+      assert.equal(next?.id, 2);
+      await assertCode(clients[1].coordinator.workerIds("workers").acquire(), "LIMIT_MISMATCH");
+    },
+  },
+  {
+    title: "worker ids: ids of all clients are unique, rise in each, and tell when they were made",
+    async check({ clients, pass }) {
+      const all = await Promise.all(
+        clients.map(async ({ coordinator }) => {
+          const workers = coordinator.workerIds("makers");
+          const worker = await workers.acquire();
+          const ids = await worker.ids();
+          const made: bigint[] = [];
+          for (let round = 0; round < 5; round += 1) {
+            for (let index = 0; index < 200; index += 1) made.push(ids.next());
+            await pass(20);
+          }
+          assert.ok(
+            made.every((id, index) => index === 0 || id > (made[index - 1] as bigint)),
+            "ids rise",
+          );
+          const { at, worker: maker } = workers.parse(made[0] as bigint);
+          assert.equal(maker, worker.id);
+          return { made, atMs: at.getTime() };
+        }),
+      );
+      assert.equal(new Set(all.flatMap(({ made }) => made)).size, 3_000);
+      const times = all.map(({ atMs }) => atMs);
+      assert.ok(Math.max(...times) - Math.min(...times) < 10_000, `the clocks are one: ${times.join()}`);
+    },
+  },
+  {
+    title: "worker ids: the number of a client that was cut off goes to who waits, and makes larger ids",
+    async check(context) {
+      const [first, second] = context.clients.map(({ coordinator }) =>
+        coordinator.workerIds("taken", { bits: 1 }),
+      );
+      assert.ok(first !== undefined && second !== undefined);
+      const taken = [await first.acquire(), await first.acquire()];
+      const ids = (await taken[0]?.ids()) ?? assert.fail();
+      const made = ids.next();
+      context.clients[0].sever();
+      const next = await second.acquire({ wait: 8 * context.ttlMs });
+      assert.throws(() => ids.next(), { code: "LEASE_LOST" });
+      assert.ok(taken.some(({ id }) => id === next.id));
+      assert.ok((await (await next.ids()).nextAsync()) > made, "what it makes comes after all before");
+    },
+  },
 ];
 
 function gapFree(
