@@ -1,4 +1,4 @@
-import { LeaseLostError, LimitMismatchError } from "../core/errors.ts";
+import { AcquireTimeoutError, LeaseLostError, LimitMismatchError } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
 import { checkName } from "../core/names.ts";
 import { type AcquireOptions, createAcquirer } from "../roster/acquirer.ts";
@@ -93,6 +93,7 @@ export function createBarrier(host: RosterHost, name: string, parties: number): 
   const { runtime, ttlMs } = host;
   const target = { kind: "barrier", name, isShared: true, ttlMs } as const;
   const shown = `the barrier ${JSON.stringify(name)}`;
+  const failing = `not all parties of ${shown} came`;
   const acquirer = createAcquirer<PartyOptions>(host, {
     ...{ ...target, options: ["party"] },
     share: (asked) => ({ weight: 1, capacity: parties, identity: asked?.party ?? runtime.id() }),
@@ -117,7 +118,7 @@ export function createBarrier(host: RosterHost, name: string, parties: number): 
     const isIn = (roster: Roster): boolean => standing(roster, grant.holder).place === "holder";
     const signals = signal === undefined ? [grant.signal] : [grant.signal, signal];
     const note = await host.queue(target).board.until({
-      ...{ failing: `not all parties of ${shown} came`, ttlMs, waitMs, signal: AbortSignal.any(signals) },
+      ...{ failing, ttlMs, waitMs, signal: AbortSignal.any(signals) },
       find(roster, source) {
         const found = barrierIn(name, roster);
         if (grant.fence <= found.fence) return found;
@@ -202,6 +203,8 @@ export function createBarrier(host: RosterHost, name: string, parties: number): 
           void grant[Symbol.asyncDispose]();
           if (!isLost || error instanceof LeaseLostError || signal?.aborted === true) throw error;
           if (seen.round === undefined) throw lostInBetween(shown);
+          // Its process stood still until after that.
+          if (remainingMs() === 0) throw new AcquireTimeoutError(`${failing} within ${waitMs} ms`);
         }
       }
     },

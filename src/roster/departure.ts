@@ -29,7 +29,8 @@ export async function depart(
   let wasTaken = false;
   let mayHaveLeft = false;
   const apply = (roster: Roster): Roster => {
-    wasTaken = !isStanding(roster) && !mayHaveLeft;
+    // Where an attempt may have been applied, only what the roster remembers tells that somebody was faster.
+    wasTaken = !isStanding(roster) && (!mayHaveLeft || isTakenAway(roster, fence));
     return leave(roster, holder);
   };
   const isWanted = (failure?: Error): boolean => {
@@ -45,6 +46,11 @@ export async function depart(
     throw error;
   }
   if (wasTaken) throw new LeaseLostError(takenMessage({ name, fence }));
+}
+
+/** Whether the roster remembers that this grant was released by force. */
+function isTakenAway({ removals = [] }: Roster, fence: number): boolean {
+  return removals.some(({ fences }) => fences.includes(fence));
 }
 
 /** Takes a holder out in the background, for as long as its session lives: nobody else would ever do it. */

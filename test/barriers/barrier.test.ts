@@ -1,7 +1,7 @@
 // Goal: a barrier lets its parties begin together and end together, round after round, whoever dies or gives up.
 import { describe, expect, test } from "vitest";
 import type { Barrier, BarrierStay } from "../../src/index.ts";
-import { plant, writes } from "../locks/faults.ts";
+import { everything, plant, writes } from "../locks/faults.ts";
 import { createWorld, deathMs, track, ttlMs } from "../locks/world.ts";
 import { barrierName, barriers, enterEach, requests, rosterOf, staysOf } from "./barrier-world.ts";
 
@@ -215,6 +215,25 @@ describe("parties that go", () => {
     const last = track(runtime, second.enter());
     await runtime.advance(1_000);
     expect([...entering, last].map(({ value }) => value?.round)).toEqual([1, 1, 1]);
+  });
+
+  test("who was paused past its lease and its wait is told when it goes on, before it asks the store", async () => {
+    const world = createWorld({ clients: 2 });
+    const { runtime } = world;
+    const [stopped, other] = barriers(world, 2);
+    const entering = track(runtime, (stopped as Barrier).enter({ wait: 2 * ttlMs }));
+    await runtime.advance(100);
+    world.client(0).pause();
+    await runtime.advance(5 * ttlMs);
+    const hanging = plant(world.client(0).backend, "hangs before", everything);
+    world.client(0).resume("timers");
+    await runtime.settle();
+    expect(entering.error).toMatchObject({ code: "ACQUIRE_TIMEOUT" });
+    await hanging.end();
+    // And it is not counted.
+    const waiting = track(runtime, (other as Barrier).enter());
+    await runtime.advance(2 * deathMs);
+    expect(waiting.state).toBe("pending");
   });
 
   test("who comes in again before its first entry was taken out is one party, not two", async () => {
