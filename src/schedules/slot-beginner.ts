@@ -6,12 +6,21 @@ import type { Json } from "../core/json.ts";
 import { sleep } from "../core/runtime.ts";
 import { checkAcquireOptions } from "../roster/acquirer.ts";
 import type { AcquireRequest } from "../roster/acquisition.ts";
+import type { NoticeBoard } from "../roster/notice-board.ts";
 import type { Roster } from "../roster/roster.ts";
 import { failureBackoff, isTransient } from "../roster/roster-change.ts";
 import type { RosterHost, RosterName } from "../roster/roster-host.ts";
 import type { ScheduleSettings } from "./schedule-options.ts";
 import { Sightings } from "./sightings.ts";
-import { decodeSlot, encodeSlot, judge, type Refusal, type SlotNote, type SlotWish } from "./slot-note.ts";
+import {
+  decodeSlot,
+  encodeSlot,
+  judge,
+  type Refusal,
+  type SlotNote,
+  type SlotWish,
+  undoRun,
+} from "./slot-note.ts";
 import { SlotRun } from "./slot-run.ts";
 
 /** Options of `schedule.run`. */
@@ -41,6 +50,14 @@ export interface SlotBeginnerContext {
   readonly target: RosterName;
 }
 
+/** One call of `run`. */
+interface Wanted {
+  readonly run: string;
+  readonly slotMs: number | null;
+  /** What stood there before the write that may have begun it; left out: there was none. */
+  begun?: { readonly before: SlotNote | undefined };
+}
+
 type Asked = Pick<AcquireRequest, "waitMs" | "signal" | "metadata" | "maxHoldMs">;
 
 /** What each coordinator has seen. */
@@ -63,13 +80,14 @@ export class SlotBeginner {
     const waitUntilMs = runtime.monotonicMs() + waitMs;
     const failUntilMs = runtime.monotonicMs() + settings.ttlMs;
     const { signal } = asked;
-    const run = runtime.id();
+    const { board } = host.queue(this.#context.target);
+    const wanted: Wanted = { run: runtime.id(), slotMs };
     let unclear: OutcomeUnknownError | undefined;
     for (let failures = 0; ; ) {
       try {
         if (unclear !== undefined) await this.#settle(unclear, failUntilMs - runtime.monotonicMs(), signal);
         unclear = undefined;
-        const begun = await this.#try(run, slotMs, asked);
+        const begun = await this.#try(wanted, asked);
         if (begun === "again" && runtime.monotonicMs() < failUntilMs) {
           failures += 1;
           await this.#pause(failures, signal);
@@ -77,14 +95,31 @@ export class SlotBeginner {
         }
         if (begun !== "busy" && begun !== "again") return begun;
         const restMs = waitUntilMs - runtime.monotonicMs();
-        if (restMs <= 0 || !(await this.#waitUntilFree(restMs, signal))) return "running";
+        if (restMs > 0 && (await this.#waitUntilFree(restMs, signal))) continue;
+        this.#takeBack(wanted, board);
+        return "running";
       } catch (error) {
-        if (!isTransient(error) || runtime.monotonicMs() >= failUntilMs) throw error;
+        if (!isTransient(error) || runtime.monotonicMs() >= failUntilMs) {
+          this.#takeBack(wanted, board);
+          throw error;
+        }
         if (error instanceof OutcomeUnknownError) unclear = error;
         failures += 1;
         await this.#pause(failures, signal);
       }
     }
+  }
+
+  /**
+   * Whoever gives up before the work began leaves the slot to others, in the background: always by a write, which also
+   * stops one that is still on its way.
+   */
+  #takeBack({ run, begun }: Wanted, board: NoticeBoard): void {
+    if (begun === undefined) return;
+    const { name, settings } = this.#context;
+    const failing = `the beginning of ${JSON.stringify(name)} was not taken back`;
+    const apply = (roster: Roster): Roster => undoRun(roster, name, run, begun.before);
+    board.change({ apply }, { failing, waitMs: settings.ttlMs, signal: undefined }).catch(staysBegun);
   }
 
   #pause(failures: number, signal: AbortSignal | undefined): Promise<void> {
@@ -97,13 +132,10 @@ export class SlotBeginner {
    * One try. `busy`: somebody else is in it. `again`: nobody is; another caller of this process tried at the same time, or
    * the session was lost on the way.
    */
-  async #try(
-    run: string,
-    slotMs: number | null,
-    asked: Asked,
-  ): Promise<SlotRun | SlotRefusal | "busy" | "again"> {
+  async #try(wanted: Wanted, asked: Asked): Promise<SlotRun | SlotRefusal | "busy" | "again"> {
     const { host, name, settings, target } = this.#context;
     const { ttlMs, atMostMs, atLeastMs, attemptsMax } = settings;
+    const { run, slotMs } = wanted;
     const queue = host.queue(target);
     const wallMs = host.runtime.wallMs();
     const wish: SlotWish = { run, slotMs, attemptsMax, closedForMs: atLeastMs, wallMs };
@@ -119,6 +151,8 @@ export class SlotBeginner {
       claim: (json) => {
         const verdict = this.#judge(json, wish);
         granted = typeof verdict === "string" ? undefined : verdict;
+        const before = decodeSlot(name, json);
+        if (before?.run !== run) wanted.begun = { before };
         return granted === undefined ? null : encodeSlot(granted);
       },
     });
@@ -128,6 +162,8 @@ export class SlotBeginner {
       return new SlotRun({ host, target, board, ttlMs }, grant, granted);
     }
     if (board.known === undefined) return "again";
+    // Refused, and by a roster that shows it: nothing is left to take back.
+    if (decodeSlot(name, board.known.note)?.run !== run) delete wanted.begun;
     return this.#refusal(board.known, wish) ?? (board.known.holders.length > 0 ? "busy" : "again");
   }
 
@@ -183,3 +219,6 @@ export class SlotBeginner {
     }
   }
 }
+
+/** Nobody runs it, or once more where several attempts are allowed: as if its runner had died. */
+function staysBegun(): void {}

@@ -92,6 +92,12 @@ export function amendRun(roster: Roster, name: string, run: string, changes: Par
   return { ...roster, note: encodeSlot({ ...slot, ...changes }) };
 }
 
+/** Undoes the beginning of a run that never ran. Another run stands there: no change. */
+export function undoRun(roster: Roster, name: string, run: string, before: SlotNote | undefined): Roster {
+  if (decodeSlot(name, roster.note)?.run !== run) return roster;
+  return before === undefined ? forgetSlots(roster) : { ...roster, note: encodeSlot(before) };
+}
+
 /** Forgets everything. */
 export function forgetSlots({ note: _note, ...roster }: Roster): Roster {
   return roster;
