@@ -53,14 +53,12 @@ export function applyCommand(
 ): { readonly state: LimiterState; readonly answer: LimiterAnswer } {
   const now = boundsFor(state, clock);
   const current = advanceState(rules, state, now);
-  const told = (next: LimiterState, cost: number, isAllowed: boolean) => ({
-    state: isAllowed ? next : state,
-    answer: {
-      decision: decide(rules, isAllowed ? next : current, cost, now, isAllowed),
-      leased: 0,
-      expiresAtMs: 0,
-    },
-  });
+  const told = (next: LimiterState, cost: number, isAllowed: boolean) => {
+    // Where nothing is taken the record stays as it is, and is told of as of now.
+    const after = isAllowed && next !== state ? next : current;
+    const decision = decide(rules, after, cost, now, isAllowed);
+    return { state: isAllowed ? next : state, answer: { decision, leased: 0, expiresAtMs: 0 } };
+  };
   switch (command.kind) {
     case "peek":
       return told(state, command.cost, canTake(rules, current, command.cost, now));
