@@ -50,7 +50,8 @@ Exit codes:
    65  the store, or a record in it, is damaged
    69  the store does not answer
    70  an error inside leasehold; please report it
-   75  not acquired: held by others (--try), or the time was up (--wait)
+   75  not acquired: held by others (--try), or the time was up (--wait); or
+       a counter's bound is in the way, or its value is not the expected one
    76  the lease was lost, or about to be, and the command was stopped
    77  the store's credentials or file permissions do not allow it
    78  the store is missing, or set up in a way that leasehold cannot use

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { counterCommand } from "./counter-command.ts";
 import { electCommand } from "./elect-command.ts";
 import { exitCodesHelp } from "./exit-codes.ts";
 import { forceReleaseCommand } from "./force-release-command.ts";
@@ -45,6 +46,7 @@ export function createProgram(context: CliContext): Command {
     lockCommand(context),
     semaphoreCommand(context),
     electCommand(context),
+    counterCommand(context),
     lsCommand(context),
     inspectCommand(context),
     forceReleaseCommand(context),
