@@ -60,7 +60,9 @@ export async function runCase({ workload, backend, fault }: Case, options: RunOp
   const limitMs = recoveryLimitMs(fault, ttlMs);
   const once = fault.once === true;
   const rounds = await makeFaults(world, crew, random, { ...options, workload, once, limitMs });
-  const settledAt = await settle(crew, workload, limitMs, options.signal);
+  // Of a crew that is broken on purpose nothing is expected that could take longer.
+  const patienceMs = (broken === undefined ? settleLimits : 1) * limitMs;
+  const settledAt = await settle(crew, workload, patienceMs, options.signal);
   await delay(coolDownMs, undefined, { signal: options.signal });
   const stubborn = await crew.end(endTimeoutMs);
   const isLost = fault.ends === "lost";
@@ -98,12 +100,12 @@ async function warmUp(crew: Crew, signal: AbortSignal): Promise<void> {
 async function settle(
   crew: Crew,
   workload: WorkloadName,
-  limitMs: number,
+  patienceMs: number,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   if (workload !== "partitions") return undefined;
   crew.settle();
-  const giveUpAt = sharedNowMs() + settleLimits * limitMs;
+  const giveUpAt = sharedNowMs() + patienceMs;
   for (;;) {
     const at = sharedNowMs();
     await delay(proofsMs, undefined, { signal });
