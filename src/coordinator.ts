@@ -11,6 +11,7 @@ import type { Counter } from "./counters/counter.ts";
 import type { BigintCounterOptions, CounterOptions } from "./counters/counter-options.ts";
 import type { Election, ElectionOptions } from "./elections/election.ts";
 import type { Group, GroupOptions } from "./groups/group.ts";
+import type { ConcurrencyLimiter, ConcurrencyLimiterOptions } from "./limiters/concurrency-limiter.ts";
 import type { RateLimiterOptions } from "./limiters/create-rate-limiter.ts";
 import type { RateLimiter } from "./limiters/rate-limiter.ts";
 import type { Lock, LockOptions } from "./locks/lock.ts";
@@ -110,6 +111,8 @@ export interface Coordinator extends Administration, AsyncDisposable {
   bigintCounter(name: string, options?: BigintCounterOptions): Counter<bigint>;
   /** The rate limiter of this name, over all processes together. @throws InvalidArgumentError for illegal options. */
   rateLimiter(name: string, options: RateLimiterOptions): RateLimiter;
+  /** How many may be at work at a time for each key, over all processes together. @throws InvalidArgumentError */
+  concurrencyLimiter(name: string, options: ConcurrencyLimiterOptions): ConcurrencyLimiter;
   /** Creates the bucket, table or file if it is missing, and validates it. `connect` has done it already. */
   setup(): Promise<void>;
   /**

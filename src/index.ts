@@ -80,6 +80,11 @@ export type {
 export type { Member } from "./groups/member.ts";
 export type { OwnedPartition, Partitions, RunPartitionsOptions } from "./groups/partitions.ts";
 export type { CalendarUnit } from "./limiters/calendar.ts";
+export type {
+  ConcurrencyDecision,
+  ConcurrencyLimiter,
+  ConcurrencyLimiterOptions,
+} from "./limiters/concurrency-limiter.ts";
 export type { RateLimiterOptions } from "./limiters/create-rate-limiter.ts";
 export type { Decision, PolicyStanding } from "./limiters/decision.ts";
 export type { CalendarPolicy, Policy, ResolvedPolicy, WindowPolicy } from "./limiters/policy.ts";

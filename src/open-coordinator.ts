@@ -13,6 +13,11 @@ import type { BigintCounterOptions, CounterOptions } from "./counters/counter-op
 import { createBigintCounter, createCounter } from "./counters/create-counter.ts";
 import { createElection, type Election, type ElectionOptions } from "./elections/election.ts";
 import { createGroup, type Group, type GroupOptions } from "./groups/group.ts";
+import {
+  type ConcurrencyLimiter,
+  type ConcurrencyLimiterOptions,
+  createConcurrencyLimiter,
+} from "./limiters/concurrency-limiter.ts";
 import { createRateLimiter, type RateLimiterOptions } from "./limiters/create-rate-limiter.ts";
 import type { RateLimiter } from "./limiters/rate-limiter.ts";
 import { createLock, type Lock, type LockOptions } from "./locks/lock.ts";
@@ -165,6 +170,10 @@ export class OpenCoordinator implements Coordinator {
 
   rateLimiter(name: string, options: RateLimiterOptions): RateLimiter {
     return createRateLimiter(this.#recordHost, name, options);
+  }
+
+  concurrencyLimiter(name: string, options: ConcurrencyLimiterOptions): ConcurrencyLimiter {
+    return createConcurrencyLimiter(this.#host, name, options);
   }
 
   setup(): Promise<void> {

@@ -1,5 +1,5 @@
 import { type Duration, describe, parseDuration } from "../core/durations.ts";
-import { InvalidArgumentError } from "../core/errors.ts";
+import { AbortedError, InvalidArgumentError } from "../core/errors.ts";
 import { checkName, digest, encodeName, recordKey } from "../core/names.ts";
 import { checkOptions, checkSignal } from "../core/options.ts";
 import { TurnSharing } from "../core/turn-sharing.ts";
@@ -112,7 +112,7 @@ class SharedRateLimiter implements RateLimiter {
   async peek(key: string, options: { readonly cost?: number } = {}): Promise<Decision> {
     checkOptions("peek", options, ["cost"]);
     const cost = parseTokens("cost", options.cost ?? 1, 0);
-    return (await this.#keyLimiter(key).run({ kind: "peek", cost })).decision;
+    return this.#keyLimiter(key).peek(cost);
   }
 
   async reserve(key: string, options: ReserveOptions = {}): Promise<Reservation> {
@@ -195,6 +195,9 @@ function parseTake(
   checkOptions(what, options, known);
   const { cost = 1, wait, signal } = options;
   checkSignal(signal);
+  if (signal?.aborted === true) {
+    throw new AbortedError("the signal had fired before anything was taken", { cause: signal.reason });
+  }
   const waitMs = wait === undefined ? 0 : parseDuration("wait", wait, { maxMs: waitMaxMs, infinite: true });
   return { cost: parseTokens("cost", cost, 0), waitMs, signal };
 }

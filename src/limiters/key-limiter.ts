@@ -8,7 +8,7 @@ import { LimiterRecord } from "./limiter-record.ts";
 import type { Rule } from "./limiter-state.ts";
 import { tokensMax } from "./policy.ts";
 import type { StoreGuard } from "./store-guard.ts";
-import { leasedDecision, TokenLease } from "./token-lease.ts";
+import { leasedDecision, TokenLease, withHeld } from "./token-lease.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
 /** How the keys of one limiter are decided. */
@@ -80,14 +80,21 @@ export class KeyLimiter implements Pooled {
   /** The decision that needs no request: with tokens that are held here, or a denial. */
   decideHere(cost: number): Decision | undefined {
     const ahead = this.#line.denial;
-    if (ahead !== undefined) return behind(ahead, cost);
-    return (this.#isLeasing ? this.#spend(cost) : undefined) ?? this.#record.denial(cost);
+    return ahead === undefined ? this.#decideAlone(cost) : behind(ahead, cost);
   }
 
   /** Decides, or waits until it is allowed. */
   take(cost: number, waitMs: number, signal?: AbortSignal): Promise<Decision> {
     if (waitMs === 0) return this.#ask(cost, signal);
-    return this.#inTurn(cost, waitMs, signal, async () => this.decideHere(cost) ?? this.#ask(cost, signal));
+    return this.#inTurn(cost, waitMs, signal, async () => this.#decideAlone(cost) ?? this.#ask(cost, signal));
+  }
+
+  /** What `take` would be told. */
+  async peek(cost: number): Promise<Decision> {
+    const held = this.#held();
+    const rest = Math.max(0, cost - held);
+    const { decision } = await this.#settings.guard.watch(this.#record.run({ kind: "peek", cost: rest }));
+    return withHeld(decision, cost, held);
   }
 
   /** As {@link KeyLimiter.take}, of tokens that may be given back until `expiresAtMs`. */
@@ -95,7 +102,7 @@ export class KeyLimiter implements Pooled {
     const command = { kind: "lease", returned: [], atLeast: cost, wanted: 0, ttlMs } as const;
     let answer: LimiterAnswer | undefined;
     const decision = await this.#inTurn(cost, waitMs, signal, async () => {
-      const denial = this.#record.denial(cost);
+      const denial = this.#record.denial(cost, 0);
       if (denial !== undefined) return denial;
       answer = await this.#settings.guard.watch(this.#record.run(command, signal));
       return answer.decision;
@@ -103,10 +110,11 @@ export class KeyLimiter implements Pooled {
     return { leased: 0, expiresAtMs: 0, ...answer, decision };
   }
 
-  /** What changes more than a decision, and what is asked about the store alone. */
-  async run(command: LimiterCommand, signal?: AbortSignal): Promise<LimiterAnswer> {
-    const answer = await this.#settings.guard.watch(this.#record.run(command, signal));
-    if (command.kind !== "take" && command.kind !== "peek") this.#line.wake();
+  /** What changes more than a decision. What this process holds is given back before, so that it counts as well. */
+  async run(command: LimiterCommand): Promise<LimiterAnswer> {
+    if (command.kind !== "lease") await this.#giveBack(0);
+    const answer = await this.#settings.guard.watch(this.#record.run(command));
+    this.#line.wake();
     return answer;
   }
 
@@ -132,6 +140,17 @@ export class KeyLimiter implements Pooled {
     if (allowed || retryAfterMs === null || retryAfterMs > waitMs || waitMs === 0) return decision;
     if (this.#line.length >= this.#settings.queueMax) return decision;
     return this.#line.join(decision, ask, waitMs, signal);
+  }
+
+  #decideAlone(cost: number): Decision | undefined {
+    if (!this.#isLeasing) return this.#record.denial(cost, 0);
+    return this.#spend(cost) ?? this.#record.denial(cost, this.#held());
+  }
+
+  /** Tokens that are held here. */
+  #held(): number {
+    const time = this.#host.clock.peek();
+    return time === undefined ? 0 : this.#lease.tokensAt(time.latestMs);
   }
 
   /** With tokens that are held here. */

@@ -72,26 +72,29 @@ export class LimiterRecord {
     return clock.now().then(() => this.#record.run(command, signal));
   }
 
-  /** The denial of what costs more than can ever be had, or than was there a moment ago. Asks nobody. */
-  denial(cost: number): Decision | undefined {
+  /**
+   * The denial of what costs more than can ever be had, or, beside what is `held` here, than was there a moment ago. Asks
+   * nobody.
+   */
+  denial(cost: number, held: number): Decision | undefined {
     const time = this.#host.clock.peek();
     if (this.#rules.some(({ policy }) => cost > policy.burst)) {
       const state = this.#record.seen?.state ?? emptyState(this.#rules);
-      return this.#judge(state, cost, time ?? { earliestMs: state.atMs, latestMs: state.atMs }, "cache");
+      return this.#judge(state, cost, time ?? { earliestMs: state.atMs, latestMs: state.atMs });
     }
     const seen = this.#record.seen;
     if (time === undefined || seen === undefined) return undefined;
     if (this.#host.runtime.monotonicMs() - seen.seenAtMs > denialMs) return undefined;
-    const decision = this.#judge(seen.state, cost, time, "cache");
-    return decision.allowed ? undefined : decision;
+    const decision = this.#judge(seen.state, cost - held, time);
+    return decision.allowed ? undefined : { ...decision, cost };
   }
 
   /** The decision by what was last seen, as if it were so still. */
-  #judge(state: LimiterState, cost: number, time: Bounds, source: Decision["source"]): Decision {
+  #judge(state: LimiterState, cost: number, time: Bounds): Decision {
     const now = boundsFor(state, time);
     const current = advanceState(this.#rules, state, now);
     const isAllowed = canTake(this.#rules, current, cost, now);
-    return { ...decide(this.#rules, current, cost, now, isAllowed), source };
+    return { ...decide(this.#rules, current, cost, now, isAllowed), source: "cache" };
   }
 
   #time(): Bounds {

@@ -1,4 +1,4 @@
-import type { Decision } from "./decision.ts";
+import type { Decision, PolicyStanding } from "./decision.ts";
 import type { ReturnedTokens } from "./limiter-commands.ts";
 
 /** Tokens of one lease that this process holds. */
@@ -79,13 +79,6 @@ export class TokenLease {
 
 /** The decision about tokens that this process held, `tokens` of which are left. */
 export function leasedDecision(last: Decision, cost: number, tokens: number, elapsedMs: number): Decision {
-  const policies = last.policies.map(({ policy, limit, remaining, resetMs, windowMs }) => ({
-    policy,
-    limit,
-    remaining: remaining + tokens,
-    resetMs: Math.max(0, resetMs - elapsedMs),
-    windowMs,
-  }));
   return {
     allowed: true,
     policy: last.policy,
@@ -96,6 +89,23 @@ export function leasedDecision(last: Decision, cost: number, tokens: number, ela
     retryAfterMs: 0,
     source: "lease",
     degraded: false,
-    policies,
+    policies: standingsWith(last, tokens, elapsedMs),
   };
+}
+
+/** The decision of the store about the part of a cost that is not held here. */
+export function withHeld(decision: Decision, cost: number, held: number): Decision {
+  if (held === 0) return { ...decision, cost };
+  const policies = standingsWith(decision, held, 0);
+  return { ...decision, cost, remaining: decision.remaining + held, policies };
+}
+
+function standingsWith(last: Decision, tokens: number, elapsedMs: number): readonly PolicyStanding[] {
+  return last.policies.map(({ policy, limit, remaining, resetMs, windowMs }) => ({
+    policy,
+    limit,
+    remaining: remaining + tokens,
+    resetMs: Math.max(0, resetMs - elapsedMs),
+    windowMs,
+  }));
 }
