@@ -228,7 +228,8 @@ export class RenewalLoop implements Renewal {
     else if (record.beat === this.#renewedBeat && current.version !== expected) {
       if (current.version !== this.#version) {
         this.#version = current.version;
-        // Room for the next message, and an end to this one. A later attempt on its way expects what is gone.
+        // Room for the next message, and an end to this one.
+        // Now: a later attempt, if one is on its way, expects what is gone.
         this.#isHurried = true;
         this.#arm(this.#nextBeatDelayMs());
       }
