@@ -27,6 +27,48 @@ test("every count of a latch counts once", async () => {
   }
 });
 
+test("rounds of a latch follow one another: each opens once all have counted, and closes with a reset", async () => {
+  let unclear = 0;
+  for (const seed of seeds) {
+    const random = seeded(seed);
+    const world = createWorld({ clients: 3, ...(seed % 2 === 0 && { capabilities: { watch: "none" } }) });
+    const { runtime } = world;
+    const faults = spoil(world, random);
+    const all = world.clients.map(({ coordinator }) => coordinator.latch(barrierName, 3));
+    const asked = async <T>(ask: () => Promise<T>): Promise<T | undefined> => {
+      try {
+        return await ask();
+      } catch (error) {
+        expect(error).toMatchObject({ code: "OUTCOME_UNKNOWN" });
+        unclear += 1;
+        return undefined;
+      }
+    };
+    const rounds = async (): Promise<number> => {
+      let round = 0;
+      for (; round < 8; round += 1) {
+        const counting = all.map(async (latch, index) => {
+          await pass(runtime, random() * 2_000);
+          const id = `${index} in ${round}`;
+          // Nothing of it can have counted in the round before, which was over when it began.
+          while ((await asked(() => latch.countDown({ id }))) === undefined);
+        });
+        await Promise.all(counting);
+        await all[(round + 1) % 3]?.wait();
+        expect(await asked(async () => all[round % 3]?.reset()), `seed ${seed}`).not.toBe(false);
+      }
+      return round;
+    };
+    const running = track(runtime, rounds());
+    await runtime.advance(100_000);
+    faults.heal();
+    await runtime.advance(100_000);
+    expect(running.value, `seed ${seed}: ${running.error}`).toBe(8);
+    expect(await all[0]?.remaining(), `seed ${seed}`).toBe(3);
+  }
+  expect(unclear).toBeGreaterThan(0);
+});
+
 test("every round of a barrier begins with all of its parties, and ends without them", async () => {
   let roundsSeen = 0;
   for (const seed of seeds) {
