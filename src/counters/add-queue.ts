@@ -50,6 +50,7 @@ export class AddQueue {
   #writer: string;
   #sequence = 0;
   #waiting: Add[] = [];
+  #writes = 0;
   #isRunning = false;
   #isClosed = false;
   #onIdle: (() => void)[] = [];
@@ -62,6 +63,11 @@ export class AddQueue {
   /** Whether an add is queued or in flight. */
   get isBusy(): boolean {
     return this.#isRunning;
+  }
+
+  /** How many writes it began so far. */
+  get writes(): number {
+    return this.#writes;
   }
 
   /** Refuses what comes from now on. Resolves when what was asked before has its answer. Never rejects. */
@@ -170,6 +176,7 @@ export class AddQueue {
   /** One operation, sent until an answer comes. */
   async #send(delta: number): Promise<number> {
     const { backend, runtime, key, subject } = this.#target;
+    this.#writes += 1;
     this.#sequence += 1;
     const operation = { writer: this.#writer, sequence: this.#sequence };
     const startedAtMs = runtime.monotonicMs();

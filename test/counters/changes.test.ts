@@ -33,6 +33,8 @@ test("a change costs one write where the value is known, one read more where not
   expect(await costs(() => counter.reset())).toEqual(known);
   expect(await costs(() => counter.reset())).toEqual(nothing);
   expect(await costs(() => counter.get())).toEqual(nothing);
+  expect(await costs(() => coordinator.counter("x").add(3))).toEqual({ add: 1, commit: 0, get: 0, time: 0 });
+  expect(await costs(() => counter.set(7))).toEqual(unknown);
   expect(
     await costs(() => Promise.all([counter.add(1), counter.add(2), counter.set(3), counter.add(4)])),
   ).toEqual(known);
