@@ -29,6 +29,7 @@ interface Waiting<Command, Answer> {
   readonly command: Command;
   readonly ticket: number;
   readonly signal: AbortSignal | undefined;
+  readonly onAbort: () => void;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -100,7 +101,14 @@ export class SharedRecord<State, Command, Answer> implements Pooled {
   run(command: Command, signal?: AbortSignal): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#tickets += 1;
-      this.#waiting.push({ command, ticket: this.#tickets, signal, resolve, reject });
+      const onAbort = (): void => {
+        this.#waiting = this.#waiting.filter((other) => other !== waiting);
+        reject(aborted(this.#target.subject, signal?.reason));
+      };
+      const waiting = { command, ticket: this.#tickets, signal, onAbort, resolve, reject };
+      if (signal?.aborted === true) return onAbort();
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#waiting.push(waiting);
       if (this.#isRunning) return;
       this.#isRunning = true;
       // Deferred, so that what is given in the same turn rides in the same write.
@@ -237,8 +245,9 @@ export class SharedRecord<State, Command, Answer> implements Pooled {
     const all = [...batch.splice(0), ...this.#waiting];
     this.#waiting = [];
     for (const waiting of all) {
-      if (waiting.signal?.aborted !== true) batch.push(waiting);
-      else waiting.reject(aborted(this.#target.subject, waiting.signal));
+      waiting.signal?.removeEventListener("abort", waiting.onAbort);
+      if (waiting.signal?.aborted === true) waiting.onAbort();
+      else batch.push(waiting);
     }
   }
 
@@ -274,10 +283,8 @@ function deliver<Command, Answer>(
   }
 }
 
-function aborted(subject: string, signal: AbortSignal): AbortedError {
-  return new AbortedError(`the caller gave up what it asked of ${subject}; nothing was sent`, {
-    cause: signal.reason,
-  });
+function aborted(subject: string, cause: unknown): AbortedError {
+  return new AbortedError(`the caller gave up what it asked of ${subject}; nothing was sent`, { cause });
 }
 
 function unresolved(subject: string, cause: unknown): OutcomeUnknownError {
