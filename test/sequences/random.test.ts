@@ -17,6 +17,20 @@ const incident = fc.record({
 } as const);
 type Incident = typeof incident extends fc.Arbitrary<infer I> ? I : never;
 
+/** Follows calls whose answers are judged when they come; what is wrong with them fails the property that made them. */
+function followCalls() {
+  const problems: unknown[] = [];
+  return {
+    problems,
+    follow<T>(call: Promise<T>, judge: (answer: T) => void): void {
+      const codes = /ABORTED|CLOSED|UNAVAILABLE/;
+      call
+        .then(judge, (error: unknown) => expect((error as { code: string }).code).toMatch(codes))
+        .catch((problem: unknown) => problems.push(problem));
+    },
+  };
+}
+
 /** Three processes to which things happen; one that is gone is followed by another. */
 function crew(world: World) {
   const all = [0, 1, 2].map(() => world.client({ ttlMs }));
@@ -69,6 +83,7 @@ test("numbers of blocks are unique, and rise for each process", async () => {
         const world = createWorld();
         const processes = crew(world);
         const options = size === undefined ? {} : { block: size };
+        const calls = followCalls();
         const seen = new Set<number>();
         const newest = new Map<Client, number>();
         for (const step of steps) {
@@ -78,26 +93,21 @@ test("numbers of blocks are unique, and rise for each process", async () => {
           }
           const client = processes.of(step.who);
           const stop = new AbortController();
-          client.coordinator
-            .sequence("numbers", options)
-            .take(step.count, { signal: stop.signal })
-            .then(
-              (numbers) => {
-                expect(numbers).toHaveLength(step.count);
-                for (const number of numbers) {
-                  expect(seen.has(number)).toBe(false);
-                  seen.add(number);
-                  expect(number).toBeGreaterThan(newest.get(client) ?? 0);
-                  newest.set(client, number);
-                }
-              },
-              (error: unknown) =>
-                expect((error as { code: string }).code).toMatch(/ABORTED|CLOSED|UNAVAILABLE/),
-            );
+          const sequence = client.coordinator.sequence("numbers", options);
+          calls.follow(sequence.take(step.count, { signal: stop.signal }), (numbers) => {
+            expect(numbers).toHaveLength(step.count);
+            for (const number of numbers) {
+              expect(seen.has(number)).toBe(false);
+              seen.add(number);
+              expect(number).toBeGreaterThan(newest.get(client) ?? 0);
+              newest.set(client, number);
+            }
+          });
           await world.runtime.settle();
           if (step.isAborted) stop.abort();
         }
         await processes.heal();
+        expect(calls.problems).toEqual([]);
         total += seen.size;
       },
     ),
@@ -114,6 +124,7 @@ test("with block: 1 a call that begins after another has ended gets larger numbe
       async (steps) => {
         const world = createWorld();
         const processes = crew(world);
+        const calls = followCalls();
         const seen = new Set<number>();
         let largestEnded = 0;
         for (const step of steps) {
@@ -124,25 +135,20 @@ test("with block: 1 a call that begins after another has ended gets larger numbe
           const { coordinator } = processes.of(step.who);
           const stop = new AbortController();
           const before = largestEnded;
-          coordinator
-            .sequence("numbers", { block: 1 })
-            .take(step.count, { signal: stop.signal })
-            .then(
-              (numbers) => {
-                for (const number of numbers) {
-                  expect(seen.has(number)).toBe(false);
-                  seen.add(number);
-                  expect(number).toBeGreaterThan(before);
-                  largestEnded = Math.max(largestEnded, number);
-                }
-              },
-              (error: unknown) =>
-                expect((error as { code: string }).code).toMatch(/ABORTED|CLOSED|UNAVAILABLE/),
-            );
+          const sequence = coordinator.sequence("numbers", { block: 1 });
+          calls.follow(sequence.take(step.count, { signal: stop.signal }), (numbers) => {
+            for (const number of numbers) {
+              expect(seen.has(number)).toBe(false);
+              seen.add(number);
+              expect(number).toBeGreaterThan(before);
+              largestEnded = Math.max(largestEnded, number);
+            }
+          });
           await world.runtime.settle();
           if (step.isAborted) stop.abort();
         }
         await processes.heal();
+        expect(calls.problems).toEqual([]);
         total += seen.size;
       },
     ),
