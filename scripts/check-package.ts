@@ -21,6 +21,12 @@ const optional = {
   dynamodb: ["@aws-sdk/client-dynamodb", "@aws-sdk/lib-dynamodb"],
   cron: ["node-cron"],
   telemetry: ["@opentelemetry/api"],
+  express: ["express", "express-rate-limit", "@types/express"],
+  fastify: ["fastify", "@fastify/rate-limit"],
+  hono: ["hono"],
+  "hono-rate-limiter": ["hono", "hono-rate-limiter"],
+  nest: ["@nestjs/throttler", "@nestjs/common", "@nestjs/core", "reflect-metadata", "rxjs"],
+  flexible: ["rate-limiter-flexible"],
 };
 
 const folder = await mkdtemp(join(tmpdir(), "leasehold-package-"));

@@ -9,10 +9,17 @@ const moduleKinds = {
 };
 
 const folders = { own: "examples-own", foreign: "examples-foreign" };
-const foreign =
-  /from "(leasehold\/nats|leasehold\/dynamodb|nats|node-cron|@nats-io\/[\w-]+|@aws-sdk\/[\w-]+|@opentelemetry\/[\w-]+)"/g;
+/** What a user installs besides, for what is named after it or for its own sake. */
+const packagesOf = [
+  ...["nats", "node-cron", "@nats-io/[\\w-]+", "@aws-sdk/[\\w-]+", "@opentelemetry/[\\w-]+"],
+  ...["express", "express-rate-limit", "fastify", "@fastify/rate-limit", "hono", "hono-rate-limiter"],
+  ...["@hono/node-server", "@nestjs/[\\w-]+", "rate-limiter-flexible"],
+].join("|");
+/** Subpaths whose types come from an optional package. */
+const typedAfter = "leasehold/(?:nats|dynamodb|hono|rate-limiter-flexible)";
+const foreign = new RegExp(`from "(${typedAfter}|${packagesOf})"`, "g");
 /** Imports an optional package itself. */
-const direct = /from "(?:nats|node-cron|@nats-io\/[\w-]+|@aws-sdk\/[\w-]+|@opentelemetry\/[\w-]+)"/;
+const direct = new RegExp(`from "(?:${packagesOf})"`);
 const nodeOnly = /\bBuffer\b|\bprocess\b|"node:/;
 
 /** The types that a project has at hand. */
@@ -56,7 +63,7 @@ function isThere(name: string, packages: readonly string[]): boolean {
   if (name === "leasehold/nats")
     return packages.some((there) => there === "nats" || there.startsWith("@nats-io/"));
   if (name === "leasehold/dynamodb") return packages.some((there) => there.startsWith("@aws-sdk/"));
-  return packages.includes(name);
+  return packages.includes(name.replace("leasehold/", ""));
 }
 
 function settings({ node }: AvailableTypes, options: { readonly skipLibCheck: boolean }): string {
