@@ -4,8 +4,10 @@
  * Speeds are ratios against something measured in the same run, and requests are counts, which are exact. Nothing
  * here fails because a machine is slow.
  */
+import { counter } from "./counter.ts";
 import { handoff } from "./handoff.ts";
 import { heldLocks } from "./held-locks.ts";
+import { limiter } from "./limiter.ts";
 import { natsCycle } from "./nats-cycle.ts";
 import { type Benchmark, type Figure, printFigures } from "./report.ts";
 import { sqliteCommits } from "./sqlite-commits.ts";
@@ -17,6 +19,8 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   "sqlite-cycle": sqliteCycle,
   handoff,
   "held-locks": heldLocks,
+  counter,
+  limiter,
 };
 
 const wanted = process.argv.slice(2);
