@@ -38,7 +38,7 @@ async function stay(bench: Workbench, all: Shards, nextCall: () => number): Prom
   const call = nextCall();
   let leaveAt: number | undefined;
   const work = async (owned: OwnedPartition): Promise<void> => {
-    leaveAt ??= sharedNowMs() + random.between(200, 1_200);
+    leaveAt ??= sharedNowMs() + random.between(100, 600);
     const until = leaveAt;
     await own(bench, { owned, call: nextCall(), calledAt }, () => {
       if (sharedNowMs() >= until && !settling.aborted) leave.abort();
