@@ -1,6 +1,7 @@
+import { counterMutants } from "./counter-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { rosterMutants } from "./roster-mutants.ts";
 import { sessionMutants } from "./session-mutants.ts";
 
 /** Every bug that the simulation must find. */
-export const mutants: readonly Mutant[] = [...sessionMutants, ...rosterMutants];
+export const mutants: readonly Mutant[] = [...sessionMutants, ...rosterMutants, ...counterMutants];
