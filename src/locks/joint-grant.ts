@@ -1,5 +1,6 @@
 import type { Unsubscribe } from "../core/backend.ts";
 import { LeaseLostError } from "../core/errors.ts";
+import { watchClocks } from "../roster/clock-signal.ts";
 import type { Grant, GrantState, HeldGrant } from "../roster/grant.ts";
 import { GrantEvents, type GrantListener } from "../roster/grant-events.ts";
 
@@ -27,6 +28,10 @@ export class JointGrant implements MultiGrant {
       if (signal.aborted) tell();
       else signal.addEventListener("abort", tell, { once: true });
     }
+    // Each part looks at the clocks, and aborts this one where its lease is over.
+    watchClocks(this.#abort.signal, () => {
+      for (const part of parts) void part.signal;
+    });
   }
 
   get name(): string {
@@ -46,8 +51,6 @@ export class JointGrant implements MultiGrant {
   }
 
   get signal(): AbortSignal {
-    // Each part looks at the clocks, and aborts this one where its lease is over.
-    for (const part of this.parts) void part.signal;
     return this.#abort.signal;
   }
 

@@ -208,3 +208,11 @@ test("names that stand there twice are taken once, and what cannot be is refused
   await expect(all.tryAcquire({ wait: 1 } as object)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
   await expect(all.hold({} as () => void)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
 });
+
+test("a signal that was kept says at its first question after a standstill that the lease is over", async () => {
+  const { runtime, client } = createWorld();
+  const { signal } = await now(runtime, client(0).coordinator.lockAll(["a", "b"]).acquire());
+  expect(signal.aborted).toBe(false);
+  runtime.stall(ttlMs);
+  expect(signal.aborted).toBe(true);
+});
