@@ -7,6 +7,7 @@ import type { RecordHost } from "../records/record-host.ts";
 import { algorithmOf } from "./algorithms/algorithm-of.ts";
 import type { Decision } from "./decision.ts";
 import { KeyLimiter } from "./key-limiter.ts";
+import type { LimiterCommand } from "./limiter-commands.ts";
 import type { Rule } from "./limiter-state.ts";
 import { blindDecision, LocalLimiter } from "./local-limiter.ts";
 import { type Policy, parsePolicies, parseTokens, type ResolvedPolicy } from "./policy.ts";
@@ -45,7 +46,6 @@ const takeKeys = ["cost", "wait", "signal"];
 const modes: readonly unknown[] = ["auto", "exact", "leased"];
 const fallbacks: readonly unknown[] = ["deny", "allow", "local"];
 const waitMaxMs = 366 * 86_400_000;
-const leaseTtlMs = 2_000;
 /** Decisions without a request, until timers and sockets get their turn. */
 const decisionsPerTurn = 1_000;
 
@@ -106,7 +106,13 @@ class SharedRateLimiter implements RateLimiter {
       if (turn !== undefined) await turn;
       return decision;
     }
-    return this.#orElse(key, limiter, cost, () => limiter.take(cost, waitMs, signal));
+    if (this.#guard.shouldSkip()) return this.#decideWithout(key, limiter, cost);
+    try {
+      return await limiter.take(cost, waitMs, signal);
+    } catch (error) {
+      if (!isAway(error)) throw error;
+      return this.#decideWithout(key, limiter, cost);
+    }
   }
 
   async peek(key: string, options: { readonly cost?: number } = {}): Promise<Decision> {
@@ -119,13 +125,16 @@ class SharedRateLimiter implements RateLimiter {
     const { cost, waitMs, signal } = parseTake("reserve", options, [...takeKeys, "ttl"]);
     const ttlMs = parseDuration("ttl", options.ttl ?? "1m", { minMs: 100, maxMs: waitMaxMs });
     const limiter = this.#keyLimiter(key);
-    let expiresAtMs = 0;
-    const decision = await this.#orElse(key, limiter, cost, async () => {
-      const answer = await limiter.reserve(cost, ttlMs, waitMs, signal);
-      expiresAtMs = answer.expiresAtMs;
-      return answer.decision;
-    });
-    return createReservation({ decision, cost, expiresAtMs, run: (command) => limiter.run(command) });
+    const run = (command: LimiterCommand) => limiter.run(command);
+    if (!this.#guard.shouldSkip()) {
+      try {
+        return createReservation({ ...(await limiter.reserve(cost, ttlMs, waitMs, signal)), cost, run });
+      } catch (error) {
+        if (!isAway(error)) throw error;
+      }
+    }
+    const decision = this.#decideWithout(key, limiter, cost);
+    return createReservation({ decision, cost, expiresAtMs: 0, run });
   }
 
   async penalty(key: string, points = 1): Promise<Decision> {
@@ -159,25 +168,13 @@ class SharedRateLimiter implements RateLimiter {
       const storeKey = recordKey(this.#host.namespace, "rate-limit", `${encodeName(this.name)}/${key}`);
       const { mode, queueMax } = this.#options;
       const subject = `rate limiter ${JSON.stringify(this.name)}, key ${describe(key)}`;
-      const settings = { rules: this.#rules, mode, queueMax, leaseTtlMs, guard: this.#guard };
+      const settings = { rules: this.#rules, mode, queueMax, guard: this.#guard };
       return new KeyLimiter(this.#host, settings, storeKey, subject);
     });
   }
 
-  /** What the request decides, or `onUnavailable` while the store is away. */
-  async #orElse(
-    key: string,
-    limiter: KeyLimiter,
-    cost: number,
-    request: () => Promise<Decision>,
-  ): Promise<Decision> {
-    if (!this.#guard.shouldSkip()) {
-      try {
-        return await request();
-      } catch (error) {
-        if (!isAway(error)) throw error;
-      }
-    }
+  /** What `onUnavailable` says. */
+  #decideWithout(key: string, limiter: KeyLimiter, cost: number): Decision {
     const { onUnavailable } = this.#options;
     if (onUnavailable !== "local") return blindDecision(this.#rules, cost, onUnavailable === "allow");
     return this.#local.take(key, cost, this.#localShare ?? 1 / limiter.writers);

@@ -11,24 +11,40 @@ export function decide(
   allowed: boolean,
 ): Decision {
   const policies = rules.map((rule, index) => standing(rule, state.used[index] as Used, now));
-  const common = { allowed, cost, source: "store", degraded: false, policies } as const;
-  if (allowed) return { ...common, ...tightest(policies), retryAfterMs: 0 };
+  if (allowed) return told(policies, tightest(policies), cost, true, 0);
   const waits = rules.map((rule, index) => waitMs(rule, state, index, cost, now));
   const longest = waits.reduce<number | null>(longer, 0);
   const decisive = policies[waits.indexOf(longest)] as PolicyStanding;
-  const { policy, limit, remaining, resetMs } = decisive;
-  if (state.blockedUntilMs === 0) {
-    return { ...common, policy, limit, remaining, resetMs, retryAfterMs: longest };
-  }
+  if (state.blockedUntilMs === 0) return told(policies, decisive, cost, false, longest);
   const blockMs = state.blockedUntilMs - now.earliestMs;
-  const retryAfterMs = longest === null ? null : Math.max(longest, blockMs);
-  return {
-    ...common,
+  const blocked = {
+    ...decisive,
     policy: "block",
-    limit,
     remaining: 0,
-    resetMs: Math.max(resetMs, blockMs),
+    resetMs: Math.max(decisive.resetMs, blockMs),
+  };
+  return told(policies, blocked, cost, false, longest === null ? null : Math.max(longest, blockMs));
+}
+
+function told(
+  policies: readonly PolicyStanding[],
+  { policy, limit, remaining, resetMs }: PolicyStanding,
+  cost: number,
+  allowed: boolean,
+  retryAfterMs: number | null,
+): Decision {
+  const source = "store";
+  return {
+    allowed,
+    policy,
+    limit,
+    remaining,
+    cost,
+    resetMs,
     retryAfterMs,
+    source,
+    degraded: false,
+    policies,
   };
 }
 
@@ -36,13 +52,10 @@ function longer(a: number | null, b: number | null): number | null {
   return a === null || b === null ? null : Math.max(a, b);
 }
 
-function tightest(
-  policies: readonly PolicyStanding[],
-): Pick<Decision, "policy" | "limit" | "remaining" | "resetMs"> {
+function tightest(policies: readonly PolicyStanding[]): PolicyStanding {
   let tight = policies[0] as PolicyStanding;
   for (const other of policies) if (other.remaining < tight.remaining) tight = other;
-  const { policy, limit, remaining, resetMs } = tight;
-  return { policy, limit, remaining, resetMs };
+  return tight;
 }
 
 function standing({ policy, algorithm }: Rule, used: Used, now: Bounds): PolicyStanding {

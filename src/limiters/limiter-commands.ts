@@ -51,21 +51,29 @@ export function applyCommand(
   command: LimiterCommand,
   clock: Bounds,
 ): { readonly state: LimiterState; readonly answer: LimiterAnswer } {
-  const now = boundsFor(state, clock);
-  const current = advanceState(rules, state, now);
+  const current = advanceState(rules, state, boundsFor(state, clock));
+  const applied = applyNow(rules, current, command);
+  return { state: applied.state === current ? state : applied.state, answer: applied.answer };
+}
+
+/** As {@link applyCommand}, for a state that is as of now. */
+export function applyNow(
+  rules: readonly Rule[],
+  current: LimiterState,
+  command: LimiterCommand,
+): { readonly state: LimiterState; readonly answer: LimiterAnswer } {
+  const now = { earliestMs: current.atMs, latestMs: current.latestMs };
   const told = (next: LimiterState, cost: number, isAllowed: boolean) => {
-    // Where nothing is taken the record stays as it is, and is told of as of now.
-    const after = isAllowed && next !== state ? next : current;
-    const decision = decide(rules, after, cost, now, isAllowed);
-    return { state: isAllowed ? next : state, answer: { decision, leased: 0, expiresAtMs: 0 } };
+    const decision = decide(rules, next, cost, now, isAllowed);
+    return { state: next, answer: { decision, leased: 0, expiresAtMs: 0 } };
   };
   switch (command.kind) {
     case "peek":
-      return told(state, command.cost, canTake(rules, current, command.cost, now));
+      return told(current, command.cost, canTake(rules, current, command.cost, now));
     case "take": {
       const { cost } = command;
       const isAllowed = canTake(rules, current, cost, now);
-      if (!isAllowed || cost === 0) return told(state, cost, isAllowed);
+      if (!isAllowed || cost === 0) return told(current, cost, isAllowed);
       return told(charge(rules, current, cost, now, now.latestMs), cost, true);
     }
     case "charge":
@@ -79,7 +87,7 @@ export function applyCommand(
     case "reset":
       return told({ ...emptyState(rules), ...keep(current), blockedUntilMs: 0 }, 0, true);
     case "lease":
-      return lease(rules, state, current, command, now);
+      return lease(rules, current, command, now);
   }
 }
 
@@ -98,7 +106,7 @@ export function advanceState(rules: readonly Rule[], state: LimiterState, now: B
   }
   pass(now);
   const blockedUntilMs = state.blockedUntilMs > now.earliestMs ? state.blockedUntilMs : 0;
-  return { atMs: now.earliestMs, blockedUntilMs, used, leases, stamps };
+  return { atMs: now.earliestMs, latestMs: now.latestMs, blockedUntilMs, used, leases, stamps };
 }
 
 /** Whole milliseconds, and never before what the record has seen. */
@@ -114,9 +122,9 @@ export function canTake(rules: readonly Rule[], state: LimiterState, cost: numbe
 }
 
 /** What a change of what is used leaves alone. */
-function keep(state: LimiterState): Pick<LimiterState, "atMs" | "stamps" | "blockedUntilMs"> {
-  const { atMs, stamps, blockedUntilMs } = state;
-  return { atMs, stamps, blockedUntilMs };
+function keep(state: LimiterState): Pick<LimiterState, "atMs" | "latestMs" | "stamps" | "blockedUntilMs"> {
+  const { atMs, latestMs, stamps, blockedUntilMs } = state;
+  return { atMs, latestMs, stamps, blockedUntilMs };
 }
 
 function charge(
@@ -158,7 +166,6 @@ function chargeOrGive(
 
 function lease(
   rules: readonly Rule[],
-  before: LimiterState,
   current: LimiterState,
   command: Extract<LimiterCommand, { kind: "lease" }>,
   now: Bounds,
@@ -171,7 +178,7 @@ function lease(
   const expiresAtMs = leaseEnd(rules, settled, command.ttlMs, now);
   const tokens = leaseSize(rules, settled, atLeast, wanted, now);
   const answer = (next: LimiterState, leased: number, until: number) => ({
-    state: next === current ? before : next,
+    state: next,
     answer: {
       decision: decide(rules, next, atLeast, now, leased > 0 || atLeast === 0),
       ...{ leased, expiresAtMs: until },

@@ -1,12 +1,12 @@
 import { UnavailableError } from "../core/errors.ts";
 import type { RecordHost } from "../records/record-host.ts";
 import { SharedRecord } from "../records/shared-record.ts";
-import type { Bounds } from "./algorithms/algorithm.ts";
+import type { Bounds, Used } from "./algorithms/algorithm.ts";
 import { decide } from "./decide.ts";
 import type { Decision } from "./decision.ts";
 import {
   advanceState,
-  applyCommand,
+  applyNow,
   boundsFor,
   canTake,
   type LimiterAnswer,
@@ -32,6 +32,10 @@ export class LimiterRecord {
   readonly #rules: readonly Rule[];
   readonly #record: SharedRecord<LimiterState, LimiterCommand, LimiterAnswer>;
   readonly #subject: string;
+  #judged: { readonly state: LimiterState | undefined; readonly least: number } = {
+    state: undefined,
+    least: 0,
+  };
 
   constructor(host: RecordHost, rules: readonly Rule[], key: string, subject: string) {
     const { backend, runtime } = host;
@@ -43,7 +47,8 @@ export class LimiterRecord {
       rules: {
         decode: (at, value) => decodeState(rules, at, value),
         encode: (state) => encodeState(rules, state),
-        apply: (state, command) => applyCommand(rules, state, command, this.#time()),
+        ready: (state) => advanceState(rules, state, boundsFor(state, this.#time())),
+        apply: (state, command) => applyNow(rules, state, command),
         stamp: stampState,
         isStamped: isStateStamped,
         ttlMs: (state) => stateTtlMs(rules, state),
@@ -85,8 +90,21 @@ export class LimiterRecord {
     const seen = this.#record.seen;
     if (time === undefined || seen === undefined) return undefined;
     if (this.#host.runtime.monotonicMs() - seen.seenAtMs > denialMs) return undefined;
+    // Nothing is used up but by a write that would have been seen: what was there then is there still.
+    if (cost - held <= this.#leastIn(seen.state)) return undefined;
     const decision = this.#judge(seen.state, cost - held, time);
     return decision.allowed ? undefined : { ...decision, cost };
+  }
+
+  /** What could be taken when this was seen, at least. */
+  #leastIn(state: LimiterState): number {
+    if (this.#judged.state === state) return this.#judged.least;
+    const now = { earliestMs: state.atMs, latestMs: state.atMs };
+    const left = this.#rules.map(({ algorithm }, index) =>
+      algorithm.remaining(state.used[index] as Used, now),
+    );
+    this.#judged = { state, least: state.blockedUntilMs > 0 ? 0 : Math.min(...left) };
+    return this.#judged.least;
   }
 
   /** The decision by what was last seen, as if it were so still. */

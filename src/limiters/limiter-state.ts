@@ -13,6 +13,8 @@ export type Lease = readonly [expiresAtMs: number, tokens: number];
 export interface LimiterState {
   /** What the store's clock stood at, at least, when this was written. Never goes back. */
   readonly atMs: number;
+  /** What it may have stood at. Not in the record: for whoever reads it, the time goes on. */
+  readonly latestMs: number;
   /** Until when everything is denied; 0: not at all. */
   readonly blockedUntilMs: number;
   /** What is used of each policy, in the order of the limiter's. */
@@ -49,7 +51,7 @@ const policyMembers = 7;
 
 /** Nothing used. */
 export function emptyState(rules: readonly Rule[]): LimiterState {
-  return { atMs: 0, blockedUntilMs: 0, used: rules.map(() => []), leases: [], stamps: [] };
+  return { atMs: 0, latestMs: 0, blockedUntilMs: 0, used: rules.map(() => []), leases: [], stamps: [] };
 }
 
 /** Tokens that are out. */
@@ -97,7 +99,7 @@ export function decodeState(rules: readonly Rule[], key: string, value: Uint8Arr
     );
   }
   const used = rules.map((rule, index) => usedIn(p, rule, index, t, l));
-  return { atMs: t, blockedUntilMs: b, used, leases: l, stamps: w };
+  return { atMs: t, latestMs: t, blockedUntilMs: b, used, leases: l, stamps: w };
 }
 
 /** After how long nothing in the record counts any more. */

@@ -37,8 +37,8 @@ export class StoreGuard {
     return false;
   }
 
-  /** As the request, or an `UnavailableError` when it takes longer than the timeout. It may still be applied then. */
-  watch<T>(request: Promise<T>): Promise<T> {
+  /** What is picked from the answer, or an `UnavailableError` when it takes longer than the timeout. It may still be applied then. */
+  watch<T, R>(request: Promise<T>, pick: (value: T) => R): Promise<R> {
     return new Promise((resolve, reject) => {
       const untilMs = this.#runtime.monotonicMs() + this.#timeoutMs;
       const giveUp = (): void => {
@@ -54,7 +54,7 @@ export class StoreGuard {
         (value) => {
           this.#settle(pending);
           this.#isAway = false;
-          resolve(value);
+          resolve(pick(value));
         },
         (error: unknown) => {
           this.#settle(pending);

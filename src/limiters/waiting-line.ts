@@ -1,6 +1,7 @@
 import { AbortedError } from "../core/errors.ts";
-import { type Runtime, type Sleep, startSleep } from "../core/runtime.ts";
+import { type CancelTimer, type Runtime, type Sleep, startSleep } from "../core/runtime.ts";
 import type { Decision } from "./decision.ts";
+import { isAway } from "./store-guard.ts";
 
 /** Somebody who waits for tokens. */
 interface Waiter {
@@ -10,7 +11,10 @@ interface Waiter {
   readonly resolve: (decision: Decision) => void;
   readonly reject: (error: unknown) => void;
   readonly onAbort: () => void;
+  cancelTimer: CancelTimer | undefined;
   denial: Decision;
+  /** When it is worth asking again. */
+  dueMs: number;
 }
 
 /** The first in line asks again at least this often: others may have given something back. */
@@ -18,7 +22,8 @@ const lookMs = 1_000;
 
 /**
  * Those of one process who wait for tokens of one key, first come first served: only the first one asks, when what it
- * needs can be there. Whoever would have to wait beyond his time is denied at once.
+ * needs can be there. Whoever would have to wait beyond his time is denied at once, and whoever is still behind another
+ * one when his time is over is denied then.
  */
 export class WaitingLine {
   readonly #runtime: Runtime;
@@ -26,6 +31,9 @@ export class WaitingLine {
   #waiters: Waiter[] = [];
   #isServing = false;
   #pause: Sleep | undefined;
+  /** The one whose answer is on its way: it gets that answer, whatever else happens to it. */
+  #asking: Waiter | undefined;
+  #end: { readonly reason: unknown } | undefined;
 
   constructor(runtime: Runtime, subject: string) {
     this.#runtime = runtime;
@@ -38,7 +46,9 @@ export class WaitingLine {
 
   /** What the first in line was told last: nobody is served before it. */
   get denial(): Decision | undefined {
-    return this.#waiters[0]?.denial;
+    const [first] = this.#waiters;
+    if (first === undefined) return undefined;
+    return { ...first.denial, retryAfterMs: Math.max(1, first.dueMs - this.#runtime.monotonicMs()) };
   }
 
   /** Joins at the end, after a denial; `ask` asks again. */
@@ -49,21 +59,23 @@ export class WaitingLine {
     signal?: AbortSignal,
   ): Promise<Decision> {
     return new Promise((resolve, reject) => {
-      const untilMs = this.#runtime.monotonicMs() + waitMs;
+      const nowMs = this.#runtime.monotonicMs();
       const onAbort = (): void => {
+        if (waiter === this.#asking) return;
         this.#leave(waiter);
-        reject(
-          new AbortedError(`the wait for ${this.#subject} was given up; nothing was taken`, {
-            cause: signal?.reason,
-          }),
-        );
+        reject(this.#aborted(signal));
         this.wake();
       };
-      const waiter: Waiter = { ask, untilMs, signal, resolve, reject, onAbort, denial };
+      const waiter: Waiter = {
+        ...{ ask, untilMs: nowMs + waitMs, signal, resolve, reject, onAbort, denial },
+        ...{ cancelTimer: undefined, dueMs: nowMs + (denial.retryAfterMs ?? 0) },
+      };
+      if (this.#end !== undefined) return reject(this.#end.reason);
       if (signal?.aborted === true) return onAbort();
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#waiters.push(waiter);
       if (!this.#isServing) void this.#serve();
+      else if (Number.isFinite(waitMs)) this.#boundWait(waiter, waitMs);
     });
   }
 
@@ -72,45 +84,74 @@ export class WaitingLine {
     this.#pause?.end();
   }
 
-  /** Ends every wait. */
+  /** Ends every wait, now and from now on. */
   close(reason: unknown): void {
-    for (const waiter of this.#waiters.splice(0)) this.#end(waiter, () => waiter.reject(reason));
+    this.#end = { reason };
+    this.#rejectAll(reason);
     this.wake();
   }
 
   async #serve(): Promise<void> {
     this.#isServing = true;
-    for (;;) {
-      const [first] = this.#waiters;
-      if (first === undefined) break;
+    for (let first = this.#waiters[0]; first !== undefined; first = this.#waiters[0]) {
       const nowMs = this.#runtime.monotonicMs();
-      const { retryAfterMs } = first.denial;
-      if (retryAfterMs === null || nowMs + retryAfterMs > first.untilMs) {
+      if (first.denial.retryAfterMs === null || first.dueMs > first.untilMs) {
         this.#leave(first);
         first.resolve(first.denial);
         continue;
       }
-      this.#pause = startSleep(this.#runtime, Math.min(retryAfterMs, lookMs), { holdsProcessOpen: true });
-      await this.#pause.over;
-      this.#pause = undefined;
-      await this.#askFor(first);
+      if (first.dueMs > nowMs) {
+        const delayMs = Math.min(first.dueMs - nowMs, lookMs);
+        this.#pause = startSleep(this.#runtime, delayMs, { holdsProcessOpen: true });
+        await this.#pause.over;
+        this.#pause = undefined;
+      }
+      if (this.#waiters[0] === first) await this.#askFor(first);
     }
     this.#isServing = false;
   }
 
   async #askFor(first: Waiter): Promise<void> {
-    if (this.#waiters[0] !== first) return;
+    this.#asking = first;
     try {
       const decision = await first.ask();
-      if (!decision.allowed) {
-        first.denial = decision;
-        return;
-      }
-      this.#leave(first);
-      first.resolve(decision);
+      this.#asking = undefined;
+      if (decision.allowed) {
+        this.#leave(first);
+        first.resolve(decision);
+      } else this.#stay(first, decision);
     } catch (error) {
+      this.#asking = undefined;
       this.#leave(first);
       first.reject(error);
+      // The others would find out one after another what is known now.
+      if (isAway(error)) this.#rejectAll(error);
+    }
+  }
+
+  #stay(first: Waiter, denial: Decision): void {
+    first.denial = denial;
+    first.dueMs = this.#runtime.monotonicMs() + Math.max(1, denial.retryAfterMs ?? 0);
+    if (this.#end === undefined && first.signal?.aborted !== true) return;
+    this.#leave(first);
+    first.reject(this.#end === undefined ? this.#aborted(first.signal) : this.#end.reason);
+  }
+
+  /** The first in line needs no timer: it is asked for when it can have something, or else leaves. */
+  #boundWait(waiter: Waiter, waitMs: number): void {
+    const onTimer = (): void => {
+      const ahead = this.denial;
+      if (ahead === undefined || this.#waiters[0] === waiter) return;
+      this.#leave(waiter);
+      waiter.resolve({ ...ahead, cost: waiter.denial.cost, source: "cache" });
+    };
+    waiter.cancelTimer = this.#runtime.schedule(waitMs, onTimer, { holdsProcessOpen: true });
+  }
+
+  #rejectAll(reason: unknown): void {
+    for (const waiter of this.#waiters.filter((other) => other !== this.#asking)) {
+      this.#leave(waiter);
+      waiter.reject(reason);
     }
   }
 
@@ -118,10 +159,15 @@ export class WaitingLine {
     const index = this.#waiters.indexOf(waiter);
     if (index >= 0) this.#waiters.splice(index, 1);
     waiter.signal?.removeEventListener("abort", waiter.onAbort);
+    waiter.cancelTimer?.();
+    const [first] = this.#waiters;
+    // What the one before left or got says nothing about the next one: it asks.
+    if (index === 0 && first !== undefined) first.dueMs = Math.min(first.dueMs, this.#runtime.monotonicMs());
   }
 
-  #end(waiter: Waiter, answer: () => void): void {
-    this.#leave(waiter);
-    answer();
+  #aborted(signal: AbortSignal | undefined): AbortedError {
+    return new AbortedError(`the wait for ${this.#subject} was given up; nothing was taken`, {
+      cause: signal?.reason,
+    });
   }
 }

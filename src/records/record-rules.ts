@@ -6,6 +6,8 @@ export interface RecordRules<State, Command, Answer> {
   /** The state in the bytes of a record; `null`: there is no record. @throws CorruptRecordError */
   decode(key: string, value: Uint8Array | null): State;
   encode(state: State): Uint8Array;
+  /** The state as of now, before the commands of one write are applied to it. That alone changes nothing. */
+  ready?(state: State): State;
   /**
    * The state after the command, the very same object when it changes nothing. What it throws is the answer of this
    * command alone, and changes nothing.

@@ -1,7 +1,8 @@
 import type { Backend, CommitResult, Operation, StoredRecord, Version } from "../core/backend.ts";
 import { backoffMs, conflictPauseMs } from "../core/backoff.ts";
-import { AbortedError, OutcomeUnknownError, UnavailableError } from "../core/errors.ts";
+import { OutcomeUnknownError } from "../core/errors.ts";
 import { type Runtime, sleep } from "../core/runtime.ts";
+import { aborted, giveUp, unresolved } from "./record-failures.ts";
 import type { Pooled } from "./record-pool.ts";
 import type { RecordRules } from "./record-rules.ts";
 
@@ -29,7 +30,7 @@ interface Waiting<Command, Answer> {
   readonly command: Command;
   readonly ticket: number;
   readonly signal: AbortSignal | undefined;
-  readonly onAbort: () => void;
+  onAbort: () => void;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -42,6 +43,7 @@ interface Doubt<Answer> {
   readonly outcomes: readonly Outcome<Answer>[];
 }
 
+const nothing = (): void => undefined;
 /** For how long commands are tried again while others keep changing the record. */
 const patienceMs = 10_000;
 /** Times that one write is sent while no answer comes. */
@@ -101,19 +103,25 @@ export class SharedRecord<State, Command, Answer> implements Pooled {
   run(command: Command, signal?: AbortSignal): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#tickets += 1;
-      const onAbort = (): void => {
-        this.#waiting = this.#waiting.filter((other) => other !== waiting);
-        reject(aborted(this.#target.subject, signal?.reason));
-      };
-      const waiting = { command, ticket: this.#tickets, signal, onAbort, resolve, reject };
-      if (signal?.aborted === true) return onAbort();
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const waiting = { command, ticket: this.#tickets, signal, onAbort: nothing, resolve, reject };
+      if (signal !== undefined && !this.#heed(waiting, signal)) return;
       this.#waiting.push(waiting);
       if (this.#isRunning) return;
       this.#isRunning = true;
       // Deferred, so that what is given in the same turn rides in the same write.
       queueMicrotask(() => void this.#work());
     });
+  }
+
+  /** Lets the signal take a command away as long as it waits. Answers whether it has not yet. */
+  #heed(waiting: Waiting<Command, Answer>, signal: AbortSignal): boolean {
+    waiting.onAbort = () => {
+      this.#waiting = this.#waiting.filter((other) => other !== waiting);
+      waiting.reject(aborted(this.#target.subject, signal.reason));
+    };
+    if (signal.aborted) waiting.onAbort();
+    else signal.addEventListener("abort", waiting.onAbort, { once: true });
+    return !signal.aborted;
   }
 
   async #work(): Promise<void> {
@@ -145,7 +153,7 @@ export class SharedRecord<State, Command, Answer> implements Pooled {
         throw doubts.length > 0 ? unresolved(subject, error) : error;
       }
       const nowMs = runtime.monotonicMs();
-      if (nowMs - startedAtMs > patienceMs) throw giveUp(subject, doubts.length > 0);
+      if (nowMs - startedAtMs > patienceMs) throw giveUp(subject, patienceMs, doubts.length > 0);
       if (conflicts % 2 === 1) {
         await sleep(runtime, conflictPauseMs(runtime, conflicts, nowMs - attemptedAtMs), {
           holdsProcessOpen: true,
@@ -228,7 +236,8 @@ export class SharedRecord<State, Command, Answer> implements Pooled {
     batch: readonly Waiting<Command, Answer>[],
   ): { readonly state: State; readonly outcomes: readonly Outcome<Answer>[] } {
     const { rules } = this.#target;
-    let state = before;
+    const ready = rules.ready?.(before) ?? before;
+    let state = ready;
     const outcomes = batch.map(({ command }): Outcome<Answer> => {
       try {
         const applied = rules.apply(state, command);
@@ -238,7 +247,7 @@ export class SharedRecord<State, Command, Answer> implements Pooled {
         return { error };
       }
     });
-    return { state, outcomes };
+    return { state: state === ready ? before : state, outcomes };
   }
 
   #fill(batch: Waiting<Command, Answer>[]): void {
@@ -281,19 +290,4 @@ function deliver<Command, Answer>(
     if ("error" in outcome) waiting.reject(outcome.error);
     else waiting.resolve(outcome.answer);
   }
-}
-
-function aborted(subject: string, cause: unknown): AbortedError {
-  return new AbortedError(`the caller gave up what it asked of ${subject}; nothing was sent`, { cause });
-}
-
-function unresolved(subject: string, cause: unknown): OutcomeUnknownError {
-  const message = `a write to ${subject} got no answer, and it could not be found out whether it was applied`;
-  return cause instanceof OutcomeUnknownError ? cause : new OutcomeUnknownError(message, { cause });
-}
-
-function giveUp(subject: string, isDoubtful: boolean): Error {
-  const why = `others kept changing ${subject} for ${patienceMs} ms`;
-  if (!isDoubtful) return new UnavailableError(`${why}; nothing was applied`);
-  return new OutcomeUnknownError(`${why}; an earlier write that got no answer may have been applied`);
 }
