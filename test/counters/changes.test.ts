@@ -190,3 +190,42 @@ test.each([
   expect(await within(runtime, ending(coordinator.bigintCounter("x").add(1n)))).toBe("CORRUPT_RECORD");
   expect(Buffer.from((await store.get([key]))[0]?.value ?? []).toString()).toBe(text);
 });
+
+test.each(Object.entries(kinds))(
+  "a counter %s ends what waits when its signal fires, and tells what was sent",
+  async (kind, make) => {
+    const world = createWorld({ tripMs: 100 });
+    const { runtime, client } = world;
+    const counter = make(world) as ReturnType<(typeof kinds)["with bounds"]>;
+    const of = (value: number) => (kind === "of bigints" ? BigInt(value) : value) as number;
+    const { signal } = { signal: AbortSignal.abort("too late") };
+    expect(await within(runtime, ending(counter.add(of(1), { signal })), 200)).toBe("ABORTED");
+    expect(client(0).counts).toMatchObject({ commit: 0, add: 0 });
+    const controller = new AbortController();
+    const sent = counter.set(of(5), { signal: controller.signal });
+    await runtime.advance(150);
+    expect(client(0).counts.commit).toBe(1);
+    const waiting = ending(counter.add(of(1), { signal: controller.signal }));
+    const beside = counter.add(of(10));
+    await runtime.advance(10);
+    controller.abort();
+    expect(await within(runtime, waiting, 0)).toBe("ABORTED");
+    await within(runtime, sent, 200);
+    expect(await within(runtime, beside, 200)).toBe(of(15));
+  },
+);
+
+test.each(Object.entries(kinds))("close waits for what a counter %s was asked before", async (kind, make) => {
+  const world = createWorld({ clients: 2, tripMs: 100 });
+  const { runtime, client } = world;
+  const counter = make(world) as ReturnType<(typeof kinds)["with bounds"]>;
+  const of = (value: number) => (kind === "of bigints" ? BigInt(value) : value) as number;
+  const sent = counter.add(of(1));
+  await runtime.advance(150);
+  const waiting = counter.add(of(2));
+  await runtime.advance(10);
+  const closing = client(0).coordinator.close();
+  expect(await within(runtime, ending(counter.add(of(4))), 0)).toBe("CLOSED");
+  expect(await within(runtime, Promise.all([sent, waiting]), 400)).toEqual([of(1), of(3)]);
+  await within(runtime, closing, 0);
+});

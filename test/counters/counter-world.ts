@@ -116,21 +116,6 @@ export async function ending<T>(promise: Promise<T>): Promise<T | string> {
   return promise.catch((error: { readonly code?: string }) => error.code ?? String(error));
 }
 
-/** Ways of a request to go wrong. */
-export const faults = {
-  lostBefore:
-    (error: Error): Spoiler =>
-    async () => {
-      throw error;
-    },
-  lostAfter:
-    (error: Error): Spoiler =>
-    async (_request, send) => {
-      await send();
-      throw error;
-    },
-};
-
 /** Spoils the first `times` requests of one kind. */
 export function first(kind: Request, times: number, spoiler: Spoiler): Spoiler {
   let left = times;
