@@ -5,13 +5,15 @@ import type { History } from "./history.ts";
 import type { Violation } from "./judge.ts";
 import { plant } from "./mutants/plant.ts";
 
-const { from, to, stride, mutant, checker, workload, failuresMax } = workerData as CampaignOrder;
+const { from, to, stride, mutant, checker, workload, theme, failuresMax } = workerData as CampaignOrder;
 if (mutant !== undefined) plant(mutant);
 
 // Only now: what these load may be the mutant.
 const { judge } = await import("./judge.ts");
 const { countRarities } = await import("./sometimes.ts");
 const { chooseWorkloads } = await import("./choose-workloads.ts");
+const { drawStage } = await import("./stage.ts");
+const { Choices } = await import("../../src/testing/simulation/choices.ts");
 const { simulate } = await import("./world.ts");
 
 const workloads = chooseWorkloads(workload);
@@ -27,6 +29,7 @@ function textOf(error: unknown): string {
 let report = emptyReport();
 let failures = 0;
 for (let seed = from; seed < to && failures < failuresMax; seed += stride) {
+  if (theme !== undefined && drawStage(new Choices(seed)).theme !== theme) continue;
   uncaught = [];
   const { history, violations } = await run(seed);
   if (uncaught.length > 0) violations.push({ checker: "nothing is thrown at nobody", messages: uncaught });

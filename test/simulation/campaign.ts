@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import type { Violation } from "./judge.ts";
 import type { Mutant } from "./mutants/mutant.ts";
+import type { Theme } from "./stage.ts";
 
 /** A seed whose history has something that must not be. */
 export interface Failure {
@@ -32,6 +33,8 @@ export interface CampaignOrder {
   readonly checker: string | undefined;
   /** Names of workloads; none: all of them. */
   readonly workload: readonly string[];
+  /** Only seeds whose worlds are about this are run. */
+  readonly theme: Theme | undefined;
   /** The thread stops at so many. */
   readonly failuresMax: number;
 }
@@ -46,6 +49,8 @@ export interface CampaignOptions {
   readonly checker?: string | undefined;
   /** Names of workloads. Default: all of them. */
   readonly workload?: readonly string[];
+  /** Of the seeds, only those whose worlds are about this. Default: all. */
+  readonly theme?: Theme | undefined;
   /** It is over at so many failures. Default: 10. */
   readonly failuresMax?: number;
   /** Told now and then how far it is. */
@@ -54,7 +59,7 @@ export interface CampaignOptions {
 
 /** Runs many seeds, shared out over threads. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignReport> {
-  const { from, histories, threads, mutant, checker, workload = [], failuresMax = 10 } = options;
+  const { from, histories, threads, mutant, checker, workload = [], failuresMax = 10, theme } = options;
   const total: CampaignReport = { histories: 0, steps: 0, faults: {}, rarities: {}, failures: [] };
   const workers = Array.from({ length: threads }, (_, index) => {
     const order: CampaignOrder = {
@@ -64,6 +69,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
       mutant,
       checker,
       workload,
+      theme,
       failuresMax,
     };
     return new Worker(new URL("./campaign-thread.ts", import.meta.url), { workerData: order });

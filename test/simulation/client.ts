@@ -7,12 +7,18 @@ import type { SimulatedProcess } from "../../src/testing/simulation/simulated-pr
 import type { Happening } from "./history.ts";
 import { type ClientPlan, driftTolerance, type Use } from "./plan.ts";
 import { type Share, shareOf } from "./share.ts";
+import type { Stage } from "./stage.ts";
+import { TrackedGrant, type TrackedHold } from "./tracked-grant.ts";
 
 /** What a client needs from its world. */
 export interface ClientHost {
   readonly choices: Choices;
   readonly names: readonly string[];
   readonly uses: ReadonlyMap<string, Use>;
+  /** What there is besides locks. */
+  readonly stage: Stage;
+  /** The clients of the world, by name. */
+  readonly clientNames: readonly string[];
   /** Whether things go wrong no more, and everybody should come to an end. */
   readonly isCalm: boolean;
   record(by: SimulatedProcess, happening: Happening): void;
@@ -42,6 +48,24 @@ export class Client {
     const { runtime } = process;
     this.coordinator = createCoordinator(backend, { ttl: plan.ttlMs, runtime, driftTolerance });
     this.record({ what: "process", state: "started" });
+  }
+
+  /** As what it stands for election: every life of a machine is the same candidate. */
+  get identity(): string {
+    return this.plan.name;
+  }
+
+  /** Whether an earlier process of its machine came before it. */
+  get isLaterLife(): boolean {
+    return this.process.name !== this.plan.name;
+  }
+
+  get stage(): Stage {
+    return this.#host.stage;
+  }
+
+  get clientNames(): readonly string[] {
+    return this.#host.clientNames;
   }
 
   get choices(): Choices {
@@ -80,6 +104,11 @@ export class Client {
     return this.choices.oneOf(`${place}.name`, this.#host.names);
   }
 
+  /** What a name is used as. */
+  kindOf(name: string): Use["kind"] {
+    return this.#host.uses.get(name)?.kind ?? "lock";
+  }
+
   sleep(delayMs: number): Promise<void> {
     return sleep(this.process.runtime, delayMs);
   }
@@ -94,15 +123,25 @@ export class Client {
   ): Promise<TrackedGrant | undefined> {
     const use = this.#host.uses.get(name) ?? { kind: "lock", capacity: 1 };
     const share = shareOf(this, name, use, place);
+    return this.askFor(name, how, { ...share, request: () => request(share) }, waitMs);
+  }
+
+  /** Asks for something of a weight, and answers the grant, or nothing if there was none. */
+  async askFor(
+    name: string,
+    how: "acquire" | "try",
+    asked: Pick<Share, "weight" | "resumes"> & { readonly request: () => Promise<Grant | null> },
+    waitMs: number,
+  ): Promise<TrackedGrant | undefined> {
     const call = this.nextCall();
-    this.record({ what: "asked", call, name, how, waitMs });
+    const resumes = how === "acquire" && asked.resumes && { resumes: asked.resumes };
+    this.record({ what: "asked", call, name, how, waitMs, ...resumes });
     try {
-      const grant = await request(share);
-      if (grant !== null) return new TrackedGrant(this, call, grant, share.weight);
+      const grant = await asked.request();
+      if (grant !== null) return new TrackedGrant(this, call, grant, asked.weight);
       this.record({ what: "not granted", call, name, code: "NONE" });
     } catch (error) {
-      if (!(error instanceof LeaseholdError)) throw error;
-      this.record({ what: "not granted", call, name, code: error.code });
+      this.record({ what: "not granted", call, name, code: codeOf(error) });
     }
     return undefined;
   }
@@ -125,8 +164,7 @@ export class Client {
         return calls.map(({ call, name }) => new TrackedGrant(this, call, partOf(grant, name), 1));
       }
     } catch (error) {
-      if (!(error instanceof LeaseholdError)) throw error;
-      code = error.code;
+      code = codeOf(error);
     }
     for (const { call, name } of calls) this.record({ what: "not granted", call, name, code });
     return [];
@@ -134,15 +172,14 @@ export class Client {
 
   /** Asks whoever holds a name to give it back. */
   async askToGiveBack(name: string): Promise<void> {
-    const { kind } = this.#host.uses.get(name) ?? { kind: "lock" };
     try {
-      await this.coordinator.requestRevoke(name, { kind, reason: "a test asks" });
+      await this.coordinator.requestRevoke(name, { kind: this.kindOf(name), reason: "a test asks" });
     } catch (error) {
-      if (!(error instanceof LeaseholdError)) throw error;
+      codeOf(error);
     }
   }
 
-  writeToResource(grant: TrackedGrant, place: string): void {
+  writeToResource(grant: TrackedHold, place: string): void {
     this.#host.writeToResource(this.process, grant, place);
   }
 
@@ -154,94 +191,10 @@ export class Client {
   }
 }
 
-/** A grant whose holder obeys its signal, and writes down what it does under it. */
-export class TrackedGrant {
-  readonly call: number;
-  readonly name: string;
-  readonly #client: Client;
-  readonly #grant: Grant;
-  #isOver = false;
-
-  constructor(client: Client, call: number, grant: Grant, weight: number) {
-    this.call = call;
-    this.name = grant.name;
-    this.#client = client;
-    this.#grant = grant;
-    client.record({ what: "granted", call, name: grant.name, fence: grant.fence, weight });
-    const { signal } = grant;
-    this.act();
-    if (signal.aborted) this.#onLost();
-    else signal.addEventListener("abort", () => this.#onLost(), { once: true });
-  }
-
-  get isOver(): boolean {
-    return this.#isOver;
-  }
-
-  get fence(): number {
-    return this.#grant.fence;
-  }
-
-  /** What is held, where it is a grant that may change how it is held. */
-  get grant(): Grant {
-    return this.#grant;
-  }
-
-  /** Has another weight from now on. */
-  reweigh(weight: number): void {
-    const { call, name, fence } = this;
-    if (!this.#isOver) this.#client.record({ what: "reweighed", call, name, fence, weight });
-  }
-
-  /** Does something that only a holder may do, unless the lease is lost. */
-  act(): void {
-    if (this.#isOver || this.#grant.signal.aborted || this.#isOver) return;
-    this.#client.record({ what: "acted", call: this.call, name: this.name, fence: this.fence });
-  }
-
-  /** Works for a while, in steps, as long as the lease lasts and the world wants it. */
-  async work(durationMs: number, place: string): Promise<void> {
-    const stepMs = Math.max(1, this.#client.ttlMs / 12);
-    for (let remainingMs = durationMs; remainingMs > 0 && !this.#isOver; remainingMs -= stepMs) {
-      if (this.#client.isEnding) break;
-      if (this.#grant.revokeRequested.aborted) {
-        this.#client.record({ what: "asked back", call: this.call, name: this.name });
-        break;
-      }
-      await this.#client.sleep(Math.min(stepMs, remainingMs));
-      this.act();
-      const write = `${place}.write${Math.ceil(remainingMs)}`;
-      if (this.#client.choices.likely(write, 0.3)) this.#client.writeToResource(this, write);
-    }
-  }
-
-  /** Stops, and gives it back. */
-  async release(): Promise<void> {
-    const { call, name } = this;
-    this.#finish();
-    this.#client.record({ what: "releasing", call, name });
-    let code = "OK";
-    try {
-      await this.#grant.release();
-    } catch (error) {
-      if (!(error instanceof LeaseholdError)) throw error;
-      code = error.code;
-    }
-    this.#client.record({ what: "released", call, name, code });
-  }
-
-  #onLost(): void {
-    const { call, name } = this;
-    const reason = (this.#grant.signal.reason as LeaseholdError).code;
-    this.#client.record({ what: "lost", call, name, reason });
-    this.#finish();
-  }
-
-  #finish(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#client.record({ what: "finished", call: this.call, name: this.name });
-  }
+/** The code of an error of the library; any other is thrown on. */
+export function codeOf(error: unknown): string {
+  if (error instanceof LeaseholdError) return error.code;
+  throw error;
 }
 
 /** One of several locks that are held as one. Released with the others. */

@@ -1,6 +1,6 @@
 import { Choices } from "../../src/testing/simulation/choices.ts";
 import { drawPlan } from "./plan.ts";
-import type { Workload } from "./workloads/workload.ts";
+import { mixOf, type Workload } from "./workloads/workload.ts";
 
 /** What happens at each place of a seed, in words. */
 export function explain(
@@ -18,7 +18,7 @@ export function explain(
       return `${place}: ${kind} (${whom}, at ${atMs.toFixed(0)} ms, for ${durationMs.toFixed(0)} ms)`;
     }
     if (!/operation\d+$/.test(place)) return place;
-    return `${place}: ${choices.oneOf(`${place}.workload`, workloads).name}`;
+    return `${place}: ${choices.oneOf(`${place}.workload`, mixOf(plan.stage.theme, workloads)).name}`;
   });
 }
 
@@ -29,7 +29,7 @@ export function describeWorld(seed: number): string {
   const [lowMs, highMs] = latencyMs.map((milliseconds) => milliseconds.toFixed(1));
   const { wake, watch } = capabilities;
   return (
-    `${clients.length} clients with clock rates ${rates}; TTL ${ttlMaxMs} ms; a request takes ${lowMs} to ${highMs} ms ` +
+    `about ${plan.stage.theme}; ${clients.length} clients with clock rates ${rates}; TTL ${ttlMaxMs} ms; a request takes ${lowMs} to ${highMs} ms ` +
     `each way and is given up after ${timeoutMs.toFixed(0)} ms; wakes: ${wake}, watches: ${watch}, conflicts tell the ` +
     `record: ${plan.conflictsTellCurrent}, hints tell it: ${plan.hintsTellRecord}, wall clocks right: ` +
     `${plan.areWallClocksRight}, drift tolerated: ${plan.isDriftTolerated}`

@@ -30,9 +30,11 @@ export type Happening =
       readonly what: "asked";
       readonly call: number;
       readonly name: string;
-      readonly how: "acquire" | "acquire several" | "try";
+      readonly how: "acquire" | "acquire several" | "try" | "steal";
       /** How long at most, on its own clock. */
       readonly waitMs: number;
+      /** Whether it comes back under the identity of its earlier life. */
+      readonly resumes?: true;
     }
   | {
       readonly what: "granted";
@@ -45,6 +47,44 @@ export type Happening =
   | { readonly what: "proclaimed"; readonly call: number; readonly name: string }
   /** A holder was asked to give it back, and does. */
   | { readonly what: "asked back"; readonly call: number; readonly name: string }
+  /** Somebody takes a name from whoever holds it, or from the holder with this fence. */
+  | { readonly what: "force asked"; readonly call: number; readonly name: string; readonly fence?: number }
+  /** `taken`: whether it says that somebody held it. */
+  | { readonly what: "forced"; readonly call: number; readonly name: string; readonly taken: boolean }
+  /** A leader resigns, and says who is to lead next. */
+  | {
+      readonly what: "handing over";
+      readonly call: number;
+      readonly name: string;
+      readonly fence: number;
+      readonly to: string;
+    }
+  | { readonly what: "handed over"; readonly call: number; readonly name: string; readonly outcome: string }
+  /** The work of a slot begins. `slot`: its number; none: a run without one. */
+  | {
+      readonly what: "slot begun";
+      readonly call: number;
+      readonly name: string;
+      readonly slot?: number;
+      readonly fence: number;
+      readonly attempt: number;
+      readonly atMostMs?: number;
+    }
+  /** What a run of a slot led to: `ran`, why not, or the code of an error. */
+  | { readonly what: "slot answered"; readonly call: number; readonly name: string; readonly outcome: string }
+  /** A party goes on, with all others of the round. Its grant is that of the same call. */
+  | {
+      readonly what: "barrier entered";
+      readonly call: number;
+      readonly name: string;
+      readonly round: number;
+      readonly fence: number;
+    }
+  | { readonly what: "barrier left"; readonly call: number; readonly name: string; readonly round: number }
+  | { readonly what: "counting"; readonly call: number; readonly name: string; readonly id: string }
+  | { readonly what: "counted"; readonly call: number; readonly name: string; readonly missing: number }
+  /** Who waited for a latch goes on. */
+  | { readonly what: "latch passed"; readonly call: number; readonly name: string }
   /** A grant has another weight from now on. */
   | {
       readonly what: "reweighed";
@@ -158,7 +198,8 @@ function textOf(decoded: Decoded | null): string {
   }
   const { fence, holders, waiters } = decoded.roster;
   const held = holders.map((holder) => `${nameOf(holder)}#${holder.fence}`);
-  return `${fence} held by [${held.join(" ")}], awaited by [${waiters.map(nameOf).join(" ")}]`;
+  const noted = decoded.roster.note === undefined ? "" : `, noted ${JSON.stringify(decoded.roster.note)}`;
+  return `${fence} held by [${held.join(" ")}], awaited by [${waiters.map(nameOf).join(" ")}]${noted}`;
 }
 
 function nameOf({ session, ticket }: { readonly session: string; readonly ticket: number }): string {

@@ -33,6 +33,7 @@ test("checkers that a bug must be found by exist", () => {
 
 test.each(formerBugs)(
   "seeds from $from on show a former bug, and are clean without it: $mutant.name",
+  { timeout: 300_000 },
   async ({ mutant, from, histories }) => {
     const seeds = { from, histories, threads: 1 };
     const withBug = await runCampaign({ ...seeds, mutant, failuresMax: 1 });

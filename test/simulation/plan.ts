@@ -1,6 +1,7 @@
 import type { Capabilities } from "../../src/core/backend.ts";
 import type { Choices } from "../../src/testing/simulation/choices.ts";
 import type { ClockError } from "../../src/testing/simulation/simulated-process.ts";
+import { drawStage, type Stage } from "./stage.ts";
 
 /** What can happen to processes, clocks and the store, besides what happens to single requests. */
 export const accidentKinds = [
@@ -61,7 +62,7 @@ export interface Accident {
 
 /** What a name is used as in a run. */
 export interface Use {
-  readonly kind: "lock" | "semaphore" | "read-write" | "election";
+  readonly kind: "lock" | "semaphore" | "read-write" | "election" | "group" | "barrier" | "web-lock";
   /** How much may be held at a time: 1 of a lock, the permits of a semaphore. */
   readonly capacity: number;
 }
@@ -69,13 +70,20 @@ export interface Use {
 /** The weights of a read-write lock here: two who may upgrade do not fit beside one another. */
 export const readWriteWeights = { read: 1, upgradeable: 101, write: 201 } as const;
 
+/** What one alone holds weighs as much as all who may share a lock of the Web Locks standard. */
+export const webLockWeights = { shared: 1, exclusive: 2 ** 20 } as const;
+
+const membersMax = 1_000_000;
+
 /** What a run is like: everything that its seed decides beforehand. */
 export interface Plan {
   readonly seed: number;
   readonly clients: readonly ClientPlan[];
   readonly ttlMaxMs: number;
   readonly names: readonly string[];
-  /** What each name is used as. */
+  /** What there is besides. */
+  readonly stage: Stage;
+  /** What each name is used as; also those that only some worlds are about. */
   readonly uses: ReadonlyMap<string, Use>;
   /** Until then things go wrong. */
   readonly chaosMs: number;
@@ -118,12 +126,19 @@ export function drawPlan(choices: Choices): Plan {
     };
   });
   const names = choices.likely("two names", 0.15) ? ["job", "other"] : ["job"];
+  const stage = drawStage(choices);
   const lowMs = choices.magnitude("latency", 0.2, 0.01 * ttlMaxMs);
   const highMs = lowMs * choices.between("jitter", 1.1, 8);
   return {
     ...{ seed: choices.seed, clients, ttlMaxMs, chaosMs, isDriftTolerated, areWallClocksRight },
     names,
-    uses: new Map(names.map((name) => [name, drawUse(choices, `use of ${name}`)])),
+    stage,
+    uses: new Map<string, Use>([
+      ...names.map((name): [string, Use] => [name, drawUse(choices, `use of ${name}`, stage)]),
+      [stage.group, { kind: "group", capacity: membersMax }],
+      [stage.barrier, { kind: "barrier", capacity: stage.parties }],
+      [stage.webLock, { kind: "web-lock", capacity: webLockWeights.exclusive }],
+    ]),
     capabilities: drawCapabilities(choices),
     conflictsTellCurrent: choices.likely("conflicts tell current", 0.6),
     hintsTellRecord: choices.likely("hints tell record", 0.7),
@@ -136,7 +151,8 @@ export function drawPlan(choices: Choices): Plan {
   };
 }
 
-function drawUse(choices: Choices, place: string): Use {
+function drawUse(choices: Choices, place: string, { theme }: Stage): Use {
+  if (theme === "elections") return { kind: "election", capacity: 1 };
   const kind = choices.oneOf(place, [
     "lock",
     "lock",

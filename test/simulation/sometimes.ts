@@ -1,7 +1,8 @@
-import { idOf, rosterSteps } from "./checkers/checker.ts";
+import { idOf, rosterSteps, stepsIn } from "./checkers/checker.ts";
 import type { History } from "./history.ts";
 import { isOwnSession } from "./network.ts";
 import { readWriteWeights } from "./plan.ts";
+import { countMoreRarities, moreRarities, takenIn } from "./sometimes-more.ts";
 
 /** Rare things that must happen somewhere in many runs; a run in which they never did proved little. */
 export const rarities = [
@@ -22,6 +23,7 @@ export const rarities = [
   "several locks at once",
   "asked to give back, and did",
   "term proclaimed",
+  ...moreRarities,
 ] as const;
 
 export type Rarity = (typeof rarities)[number];
@@ -36,6 +38,7 @@ export function countRarities(history: History): Readonly<Record<Rarity, number>
   let lastCommitter = "";
   const granted = new Set<number>();
   const together = new Set<number>();
+  const taken = takenIn(history);
   for (const event of history.events) {
     if (event.what === "granted") granted.add(event.fence);
     if (event.what === "lost" && event.reason === "LEASE_LOST") counts["lease lost"] += 1;
@@ -62,7 +65,7 @@ export function countRarities(history: History): Readonly<Record<Rarity, number>
     for (const { after } of event.changes) {
       if (after?.kind === "session" && after.record.state === "dead") dead.add(after.session);
     }
-    for (const { before, after } of rosterSteps([event])) {
+    for (const { before, after } of stepsIn(event)) {
       const stood = new Set([...before.holders, ...before.waiters].map(idOf));
       const stands = new Set([...after.holders, ...after.waiters].map(idOf));
       lastEntrants = [...stands].filter((id) => !stood.has(id));
@@ -74,14 +77,18 @@ export function countRarities(history: History): Readonly<Record<Rarity, number>
       const middle = before.waiters.slice(1, -1).filter((waiter) => gone(waiter) && dead.has(waiter.session));
       counts["eviction from the middle"] += middle.length;
       const leftovers = [...before.holders, ...before.waiters].filter(
-        (entrant) => gone(entrant) && !dead.has(entrant.session) && !isOwnSession(event.by, entrant.session),
+        (entrant) =>
+          gone(entrant) &&
+          !dead.has(entrant.session) &&
+          !isOwnSession(event.by, entrant.session) &&
+          !taken.has(idOf(entrant)),
       );
       counts["leftover taken out"] += leftovers.length;
     }
   }
   counts["unknown outcome resolved"] = resolved(history, doubtful, granted);
   counts["late add counted once"] = lateAdds(history);
-  return counts;
+  return { ...counts, ...countMoreRarities(history) };
 }
 
 /** Grants that were delivered although the write that entered the queue, or was admitted in it, had no answer. */

@@ -16,7 +16,8 @@ import {
 } from "./history.ts";
 import { DrawnNetwork } from "./network.ts";
 import { type ClientPlan, drawPlan, type Plan } from "./plan.ts";
-import type { Workload } from "./workloads/workload.ts";
+import { type Finale, finaleOf } from "./workloads/finale.ts";
+import { mixOf, type Workload } from "./workloads/workload.ts";
 
 /** One machine of the world, and whoever runs on it now. */
 export interface Machine {
@@ -57,8 +58,8 @@ export class World implements ClientHost {
 
   constructor(choices: Choices, workloads: readonly Workload[]) {
     this.choices = choices;
-    this.#workloads = workloads;
     this.plan = drawPlan(choices);
+    this.#workloads = mixOf(this.plan.stage.theme, workloads);
     this.store = new SimulatedStore((event) => this.#onStoreEvent(event));
     this.network = new DrawnNetwork(this.plan, choices, this.time, (by, happening) =>
       this.record(by, happening),
@@ -72,6 +73,14 @@ export class World implements ClientHost {
 
   get uses(): Plan["uses"] {
     return this.plan.uses;
+  }
+
+  get stage(): Plan["stage"] {
+    return this.plan.stage;
+  }
+
+  get clientNames(): readonly string[] {
+    return this.plan.clients.map(({ name }) => name);
   }
 
   record(by: SimulatedProcess | undefined, happening: Happening): void {
@@ -127,13 +136,21 @@ export class World implements ClientHost {
     for (const name of plan.names) {
       await this.#phase(
         `everybody gets ${name} once more`,
-        this.#started(clients.map((client) => once(client, name))),
+        clients.map((client) => once(client, name)),
       );
     }
+    await finaleOf(plan.stage.theme)?.({
+      clients,
+      stage: plan.stage,
+      phase: (name, over) => this.#phase(name, over),
+    });
     await time.pass(time.nowMs + 2 * plan.ttlMaxMs);
-    await this.#phase("who tries gets what is free", this.#started([triesEach(cleaner.client, plan.names)]));
+    await this.#phase("who tries gets what is free", [triesEach(cleaner.client, plan.names)]);
     const quiet = this.#snapshot();
-    await this.#phase("everybody leaves", this.#started(clients.map((client) => client.close())));
+    await this.#phase(
+      "everybody leaves",
+      clients.map((client) => client.close()),
+    );
     await time.pass(time.nowMs + plan.ttlMaxMs);
     return {
       ...{ plan, quiet, final: this.#snapshot(), events: this.#events },
@@ -141,7 +158,8 @@ export class World implements ClientHost {
     };
   }
 
-  async #phase(name: string, isOver: () => boolean): Promise<void> {
+  async #phase(name: string, over: Parameters<Finale["phase"]>[1]): Promise<void> {
+    const isOver = typeof over === "function" ? over : this.#started(over);
     const untilMs = this.time.nowMs + progressTtls * this.plan.ttlMaxMs;
     const inTime = await this.time.pass(untilMs, isOver);
     this.record(undefined, { what: "phase", name, inTime });

@@ -1,5 +1,7 @@
+import { latchesOpenAtTheirCount, nobodyPassesAlone, partiesLeaveTogether } from "./barriers.ts";
 import type { Checker } from "./checker.ts";
 import { addsCountOnce } from "./counting.ts";
+import { handOversElectTheNamed, whoComesBackKeepsItsPlace } from "./elections.ts";
 import {
   everybodyMakesProgress,
   nothingIsLeftBehind,
@@ -8,6 +10,7 @@ import {
 } from "./endings.ts";
 import { holdersActInTurn, sectionsDoNotOverlap } from "./exclusion.ts";
 import { fencesRise, grantsHaveFencesOfTheirOwn, resourceIsSafe } from "./fences.ts";
+import { forcedReleasesTake, theTakenAreTold } from "./forced.ts";
 import { countersAreLinearizable, locksAreLinearizable } from "./linearizability.ts";
 import {
   callersAreServedInOrder,
@@ -15,6 +18,7 @@ import {
   othersAreLeftAlone,
   whoWaitsIsAnsweredInTime,
 } from "./queue.ts";
+import { runsEndInTime, schedulesStayClosed, slotsRunOnce } from "./schedules.ts";
 import {
   lossIsToldInTime,
   nobodyIsBuriedAlive,
@@ -44,4 +48,14 @@ export const checkers: readonly Checker[] = [
   nothingIsLeftBehind,
   addsCountOnce,
   countersAreLinearizable,
+  forcedReleasesTake,
+  theTakenAreTold,
+  handOversElectTheNamed,
+  whoComesBackKeepsItsPlace,
+  slotsRunOnce,
+  schedulesStayClosed,
+  runsEndInTime,
+  nobodyPassesAlone,
+  partiesLeaveTogether,
+  latchesOpenAtTheirCount,
 ];

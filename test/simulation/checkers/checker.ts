@@ -51,15 +51,26 @@ const nobody: Roster = { fence: 0, capacity: 1, holders: [], waiters: [] };
 
 /** The commits to rosters among events, in order. */
 export function* rosterSteps(events: readonly HistoryEvent[]): Generator<RosterStep> {
-  for (const event of events) {
-    if (event.what !== "store" || event.event !== "commit") continue;
-    for (const { before, after } of event.changes) {
-      if (after?.kind !== "roster") continue;
-      const { atMs, by } = event;
-      const from = before?.kind === "roster" ? before.roster : nobody;
-      yield { atMs, by, name: after.name, before: from, after: after.roster };
-    }
-  }
+  for (const event of events) yield* stepsIn(event);
+}
+
+const none: readonly RosterStep[] = [];
+const known = new WeakMap<HistoryEvent, readonly RosterStep[]>();
+
+/** The commits to rosters in one event. Most have none, and many look at each. */
+export function stepsIn(event: HistoryEvent): readonly RosterStep[] {
+  if (event.what !== "store" || event.event !== "commit") return none;
+  const steps = known.get(event) ?? stepsOf(event);
+  known.set(event, steps);
+  return steps;
+}
+
+function stepsOf({ atMs, by, changes }: Extract<HistoryEvent, { readonly what: "store" }>): RosterStep[] {
+  return changes.flatMap(({ before, after }) => {
+    if (after?.kind !== "roster") return [];
+    const from = before?.kind === "roster" ? before.roster : nobody;
+    return [{ atMs, by, name: after.name, before: from, after: after.roster }];
+  });
 }
 
 /** Which process each session belongs to. */

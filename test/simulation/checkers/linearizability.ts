@@ -9,8 +9,9 @@ import {
   type SequentialModel,
 } from "../../../src/testing/linearizability.ts";
 import type { History, HistoryEvent } from "../history.ts";
-import { type Checker, exclusiveUntilMs, firstDisasterMs, rosterSteps } from "./checker.ts";
+import { type Checker, exclusiveUntilMs, firstDisasterMs, ownersOf, rosterSteps } from "./checker.ts";
 import { lastBeats } from "./heartbeats.ts";
+import { Takings } from "./takings.ts";
 
 const unknown = Number.POSITIVE_INFINITY;
 
@@ -131,19 +132,41 @@ function expiriesOf(history: History): ReadonlyMap<number, number> {
   const open = new Map<number, string>();
   const expiries = new Map<number, number>();
   const beats = lastBeats(history);
+  const takenAtMs = new Map<string, number>();
+  const takings = new Takings(history);
+  const buried = buriedByLaterLives(history);
   for (const event of history.events) {
-    if (event.what === "granted") open.set(event.call, sessions.get(`${event.name}/${event.fence}`) ?? "");
+    for (const { name, holder, atMs } of takings.see(event)) takenAtMs.set(`${name}/${holder.fence}`, atMs);
+    if (event.what === "granted") open.set(event.call, `${event.name}/${event.fence}`);
     if (event.what === "released" && event.code === "OK") open.delete(event.call);
     const tellsLoss =
       (event.what === "lost" && event.reason === "LEASE_LOST") ||
       (event.what === "released" && event.code === "LEASE_LOST");
     if (tellsLoss && !expiries.has(event.call)) expiries.set(event.call, event.atMs);
   }
-  for (const [call, session] of open) {
-    const deadlineMs = beats.get(session)?.deadlineMs ?? 0;
-    expiries.set(call, Math.min(expiries.get(call) ?? unknown, deadlineMs));
+  for (const [call, grant] of open) {
+    const session = sessions.get(grant) ?? "";
+    const deadlineMs = Math.min(beats.get(session)?.deadlineMs ?? 0, buried.get(session) ?? unknown);
+    const endMs = Math.min(deadlineMs, takenAtMs.get(grant) ?? unknown);
+    expiries.set(call, Math.min(expiries.get(call) ?? unknown, endMs));
   }
   return expiries;
+}
+
+/** When each session was declared dead by a process that came after its own on the same machine. */
+function buriedByLaterLives(history: History): ReadonlyMap<string, number> {
+  const owners = ownersOf(history);
+  const buried = new Map<string, number>();
+  for (const event of history.events) {
+    if (event.what !== "store") continue;
+    for (const { after } of event.changes) {
+      if (after?.kind !== "session" || after.record.state !== "dead" || buried.has(after.session)) continue;
+      const owner = owners.get(after.session);
+      const isLaterLife = owner !== event.by && owner?.split(".")[0] === event.by.split(".")[0];
+      if (isLaterLife) buried.set(after.session, event.atMs);
+    }
+  }
+  return buried;
 }
 
 function counterEntries(history: History): Entries<CounterOperation> {

@@ -1,5 +1,6 @@
 import type { DecodedChange } from "../history.ts";
 import { type Checker, firstDisasterMs } from "./checker.ts";
+import { Ends } from "./ends.ts";
 import { type Beat, Heartbeats } from "./heartbeats.ts";
 
 /** Nobody is declared dead before its TTL has passed since it sent the last heartbeat that arrived, by its own clock. */
@@ -10,12 +11,22 @@ export const nobodyIsBuriedAlive: Checker = {
     const disasterMs = firstDisasterMs(history);
     const violations: string[] = [];
     const heartbeats = new Heartbeats(history);
+    const over = new Set<string>();
+    const closed = new Set<string>();
     for (const event of history.events) {
       if (event.atMs >= disasterMs) break;
       heartbeats.see(event);
+      if (event.what === "process" && (event.state === "crashed" || event.state === "closed")) {
+        over.add(event.by);
+      }
       if (event.what !== "store") continue;
-      for (const { after } of event.changes) {
-        if (after?.kind !== "session" || after.record.state !== "dead") continue;
+      for (const { before, after } of event.changes) {
+        // Closed by its own process: there is nobody to bury.
+        if (before?.kind === "session" && after === null) closed.add(before.session);
+        if (after?.kind !== "session" || after.record.state !== "dead" || closed.has(after.session)) continue;
+        // A later life of the same machine knows that the earlier one is over.
+        const owner = heartbeats.arrived.get(after.session)?.by;
+        if (owner !== undefined && over.has(owner) && machineOf(owner) === machineOf(event.by)) continue;
         const deadlineMs = heartbeats.arrived.get(after.session)?.deadlineMs ?? Number.POSITIVE_INFINITY;
         // Who finds its own record gone ends it itself.
         const isOwn = heartbeats.arrived.get(after.session)?.by === event.by;
@@ -93,6 +104,11 @@ export const lossIsToldInTime: Checker = {
   },
 };
 
+/** On which machine a process runs. */
+function machineOf(process: string): string | undefined {
+  return process.split(".")[0];
+}
+
 /** The heartbeats that a store event brought. */
 function beatsIn(changes: readonly DecodedChange[], heartbeats: Heartbeats): readonly Beat[] {
   return changes.flatMap(({ after }) => {
@@ -111,6 +127,7 @@ export const noLeaseIsLostWithoutReason: Checker = {
     const answered = new Map<string, Beat>();
     const dead = new Set<string>();
     const slept = new Set<string>();
+    const taken = new Ends(history);
     for (const event of history.events) {
       heartbeats.see(event);
       if (event.what === "store") {
@@ -128,8 +145,9 @@ export const noLeaseIsLostWithoutReason: Checker = {
         const isNew = answered.get(event.by)?.session !== event.session;
         if (beat !== undefined && (isInTime || isNew)) answered.set(event.by, beat);
       }
+      taken.see(event);
       if (event.what !== "lost" || event.reason !== "LEASE_LOST") continue;
-      if (dead.has(event.by) || slept.has(event.by)) continue;
+      if (dead.has(event.by) || slept.has(event.by) || taken.has(event)) continue;
       const deadlineMs = endsAtMs(answered.get(event.by));
       if (event.atMs < deadlineMs - roundingMs) {
         violations.push(

@@ -1,7 +1,13 @@
 import { counterMutants } from "./counter-mutants.ts";
 import type { Mutant } from "./mutant.ts";
+import { primitiveMutants } from "./primitive-mutants.ts";
 import { rosterMutants } from "./roster-mutants.ts";
 import { sessionMutants } from "./session-mutants.ts";
 
 /** Every bug that the simulation must find. */
-export const mutants: readonly Mutant[] = [...sessionMutants, ...rosterMutants, ...counterMutants];
+export const mutants: readonly Mutant[] = [
+  ...sessionMutants,
+  ...rosterMutants,
+  ...primitiveMutants,
+  ...counterMutants,
+];

@@ -1,3 +1,5 @@
+import type { Theme } from "../stage.ts";
+
 /** One change of one source file. */
 export interface Edit {
   /** Below `src/`. */
@@ -14,6 +16,10 @@ export interface Mutant {
   readonly edits: readonly [Edit, ...Edit[]];
   /** The checker that must find it. Left out: whichever does. */
   readonly checker?: string;
+  /** Where to begin looking for what is rare, to save time. Default: the first seed. */
+  readonly from?: number;
+  /** The worlds in which it shows; it is not looked for in others. Left out: those about locks. */
+  readonly theme?: Theme;
 }
 
 /** A mutant of one edit. */

@@ -141,8 +141,8 @@ export const sessionMutants: readonly Mutant[] = [
   mutant(
     "a message to a session renews its lease",
     "sessions/renewal-loop.ts",
-    "      // Room for the next message, and an end to this one.\n",
-    "      this.#keeper.onRenewed(instant(this.#context.runtime));\n",
+    "        // Room for the next message, and an end to this one.\n",
+    "        this.#keeper.onRenewed(instant(this.#context.runtime));\n",
   ),
   mutant(
     "a heartbeat that meets a message fails for ever",

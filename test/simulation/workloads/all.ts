@@ -1,6 +1,17 @@
+import { barrierWorkloads } from "./barriers.ts";
 import { counterWorkloads } from "./counters.ts";
+import { groupWorkloads } from "./groups.ts";
 import { lockWorkloads } from "./locks.ts";
+import { scheduleWorkloads } from "./schedules.ts";
+import { webLockWorkloads } from "./web-locks.ts";
 import type { Workload } from "./workload.ts";
 
 /** Everything that clients of a simulated world do. A new primitive adds its list here. */
-export const workloads: readonly Workload[] = [...lockWorkloads, ...counterWorkloads];
+export const workloads: readonly Workload[] = [
+  ...lockWorkloads,
+  ...counterWorkloads,
+  ...groupWorkloads,
+  ...scheduleWorkloads,
+  ...barrierWorkloads,
+  ...webLockWorkloads,
+];

@@ -62,7 +62,7 @@ async function add(client: Client, place: string): Promise<void> {
   await Promise.all(riders);
 }
 
-const adds: Workload = { name: "adds to a counter", run: add };
+const adds: Workload = { name: "adds to a counter", themes: ["locks", "elections", "groups"], run: add };
 
 /** What clients do with counters. */
 export const counterWorkloads: readonly Workload[] = [adds];

@@ -1,7 +1,8 @@
-import { LeaseholdError } from "../../../src/core/errors.ts";
 import type { AcquireOptions, Grant, Leadership, UpgradeableGrant } from "../../../src/index.ts";
-import type { Client, TrackedGrant } from "../client.ts";
+import { type Client, codeOf } from "../client.ts";
 import { readWriteWeights } from "../plan.ts";
+import type { Theme } from "../stage.ts";
+import type { TrackedGrant } from "../tracked-grant.ts";
 import type { Workload } from "./workload.ts";
 
 /** A lock is held for nothing, for a while, or for longer than its TTL. */
@@ -10,7 +11,12 @@ async function workAndRelease(client: Client, grant: TrackedGrant | undefined, p
   const { choices, ttlMs } = client;
   const ttls = choices.oneOf(`${place}.work`, [0, 0.05, 0.3, 1, choices.between(`${place}.long`, 0, 2.5)]);
   await grant.work(ttls * ttlMs, place);
-  if (isLeadership(grant.grant)) await proclaim(client, grant, grant.grant);
+  if (isLeadership(grant.grant)) {
+    await proclaim(client, grant, grant.grant);
+    if (choices.likely(`${place}.hands over`, 0.3)) {
+      return grant.handOver(grant.grant, choices.oneOf(`${place}.to`, client.clientNames));
+    }
+  }
   if (isChangeable(grant.grant)) await changeMode(client, grant, grant.grant, place);
   await grant.release();
   // Idempotent, and nobody else's grant is touched.
@@ -26,7 +32,7 @@ async function proclaim(client: Client, { call, name }: TrackedGrant, leadership
     await leadership.proclaim({ call });
     client.record({ what: "proclaimed", call, name });
   } catch (error) {
-    if (!(error instanceof LeaseholdError)) throw error;
+    codeOf(error);
   }
 }
 
@@ -60,7 +66,7 @@ async function changeMode(
       await grant.downgrade();
       await tracked.work(0.2 * ttlMs, `${place}.downgraded${round}`);
     } catch (error) {
-      if (!(error instanceof LeaseholdError)) throw error;
+      codeOf(error);
       // A step down that may have arrived counts: nothing more than the mode it shows.
       tracked.reweigh(readWriteWeights[grant.mode]);
     }
@@ -74,10 +80,15 @@ async function acquireAndWork(client: Client, place: string, options?: AcquireOp
   await workAndRelease(client, grant, place);
 }
 
+/** What there is to do with locks is done where they are what it is about. */
+const themes: readonly Theme[] = ["locks", "elections"];
+
+/** The only one that goes on in every world. */
 const waits: Workload = { name: "waits for a lock", run: acquireAndWork };
 
 const waitsInTime: Workload = {
   name: "waits for a lock for so long",
+  themes,
   run: (client, place) =>
     acquireAndWork(client, place, {
       wait: Math.ceil(client.choices.magnitude(`${place}.wait`, 0.01, 3) * client.ttlMs),
@@ -86,6 +97,7 @@ const waitsInTime: Workload = {
 
 const aborts: Workload = {
   name: "waits for a lock and changes its mind",
+  themes,
   async run(client, place) {
     const controller = new AbortController();
     const { runtime } = client.process;
@@ -97,6 +109,7 @@ const aborts: Workload = {
 
 const tries: Workload = {
   name: "tries a lock",
+  themes,
   async run(client, place) {
     const name = client.nameAt(place);
     const grant = await client.ask(name, place, "try", (share) => share.tryAcquire());
@@ -106,6 +119,7 @@ const tries: Workload = {
 
 const triesAgain: Workload = {
   name: "tries a lock now and then until it gets it",
+  themes,
   async run(client, place) {
     const name = client.nameAt(place);
     const pauseMs = client.choices.between(`${place}.pause`, 0.1, 0.5) * client.ttlMs;
@@ -119,6 +133,7 @@ const triesAgain: Workload = {
 
 const crowd: Workload = {
   name: "several callers of one process",
+  themes,
   async run(client, place) {
     const callers = client.choices.whole(`${place}.callers`, 2, 4);
     await Promise.all(
@@ -131,6 +146,7 @@ const crowd: Workload = {
 
 const several: Workload = {
   name: "waits for several locks at once",
+  themes,
   async run(client, place) {
     const { choices, coordinator, ttlMs } = client;
     const names = client.lockNames;
@@ -147,8 +163,29 @@ const several: Workload = {
 
 const asksBack: Workload = {
   name: "asks whoever holds it to give it back",
+  themes,
   async run(client, place) {
     await client.askToGiveBack(client.nameAt(place));
+  },
+};
+
+const takes: Workload = {
+  name: "takes it from whoever holds it",
+  themes,
+  async run(client, place) {
+    const { choices, coordinator } = client;
+    const name = client.nameAt(place);
+    const kind = client.kindOf(name);
+    const call = client.nextCall();
+    try {
+      const seen = choices.likely(`${place}.one`, 0.4) ? await coordinator.inspect(name, { kind }) : null;
+      const one = seen?.holders.map(({ fence }) => ({ fence })).at(-1);
+      client.record({ what: "force asked", call, name, ...one });
+      const taken = await coordinator.forceRelease(name, { kind, reason: "a test takes it", ...one });
+      client.record({ what: "forced", call, name, taken });
+    } catch (error) {
+      codeOf(error);
+    }
   },
 };
 
@@ -163,4 +200,5 @@ export const lockWorkloads: readonly Workload[] = [
   crowd,
   several,
   asksBack,
+  takes,
 ];
