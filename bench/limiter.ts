@@ -85,9 +85,7 @@ export async function limiter(): Promise<readonly Figure[]> {
 }
 
 /** In turns, so that what else the machine does meets all alike. */
-async function measure(
-  contenders: readonly Contender[],
-): Promise<
+async function measure(contenders: readonly Contender[]): Promise<
   readonly {
     readonly contender: Contender;
     readonly rates: readonly number[];

@@ -9,6 +9,7 @@ import { handoff } from "./handoff.ts";
 import { heldLocks } from "./held-locks.ts";
 import { limiter } from "./limiter.ts";
 import { natsCycle } from "./nats-cycle.ts";
+import { overLimit } from "./over-limit.ts";
 import { type Benchmark, type Figure, printFigures } from "./report.ts";
 import { sqliteCommits } from "./sqlite-commits.ts";
 import { sqliteCycle } from "./sqlite-cycle.ts";
@@ -21,6 +22,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   "held-locks": heldLocks,
   counter,
   limiter,
+  "over-limit": overLimit,
 };
 
 const wanted = process.argv.slice(2);
