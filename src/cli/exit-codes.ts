@@ -51,7 +51,8 @@ Exit codes:
    69  the store does not answer
    70  an error inside leasehold; please report it
    75  not acquired: held by others (--try), or the time was up (--wait); or
-       a counter's bound is in the way, or its value is not the expected one
+       a counter's bound is in the way, or its value is not the expected one;
+       or a limit denies it
    76  the lease was lost, or about to be, and the command was stopped
    77  the store's credentials or file permissions do not allow it
    78  the store is missing, or set up in a way that leasehold cannot use
