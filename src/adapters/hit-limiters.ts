@@ -51,6 +51,9 @@ export interface BlockLength {
 /** Limiters that are kept for reuse: one for each limit and window that a framework has named. */
 const limitersMax = 1_000;
 
+/** The longest window that a policy may have: what is longer is taken for it. */
+const windowMaxMs = 366 * 86_400_000;
+
 /** The limiters of one name, one for each limit and window. */
 export class HitLimiters {
   readonly #coordinator: Coordinator;
@@ -134,10 +137,12 @@ export class HitLimiters {
     // Where everybody is let through, nobody has counted.
     const isBlind = degraded && this.#options.onUnavailable === "allow";
     const count = isBlind ? 1 : Math.max(0, most - remaining);
+    const waitMs = (allowed ? undefined : retryAfterMs) ?? resetMs;
     // Where the time is not known to the millisecond, a window may seem longer than it is.
-    if (allowed) return { isAllowed: true, count, resetMs: Math.min(resetMs, windowMs), ...about };
+    const shownMs = about.isBlocked ? waitMs : Math.min(waitMs, windowMs);
+    if (allowed) return { isAllowed: true, count, resetMs: shownMs, ...about };
     const denied = (limit === "unknown" ? tokensMax : Math.floor(limit)) + 1;
-    return { isAllowed: false, count: denied, resetMs: retryAfterMs ?? resetMs, ...about };
+    return { isAllowed: false, count: denied, resetMs: shownMs, ...about };
   }
 
   #limiterOf(limit: number, windowMs: number): RateLimiter {
@@ -146,7 +151,9 @@ export class HitLimiters {
     if (known !== undefined) return known;
     const { name, algorithm = "fixed-window", mode = "exact", onUnavailable = "deny" } = this.#options;
     // Always the same name, so that what is used stays used when the limit changes.
-    const policies: readonly Policy[] = [{ name: "default", limit, per: windowMs, algorithm }];
+    const policies: readonly Policy[] = [
+      { name: "default", limit, per: Math.min(windowMaxMs, windowMs), algorithm },
+    ];
     const limiter = this.#coordinator.rateLimiter(name, { policies, mode, onUnavailable });
     if (this.#limiters.size >= limitersMax) {
       const [oldest = ""] = this.#limiters.keys();
