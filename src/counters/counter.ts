@@ -27,8 +27,8 @@ export interface CounterReading<N extends number | bigint = number> {
  * but for what `docs/counters.md` says of reads on NATS and of shards.
  *
  * Each call counts once. A write whose answer was lost is sent again as the same operation, which the store applies
- * once; that holds unless 64 other writers (16 with a `ttl` or bigints) write to the same counter before the second
- * attempt. What is asked of one counter in one process at the same time goes out in one write.
+ * once; that holds unless 64 other writers write to the same counter before the second attempt. What is asked of one
+ * counter in one process at the same time goes out in one write.
  */
 export interface Counter<N extends number | bigint = number> {
   readonly name: string;

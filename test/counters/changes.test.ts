@@ -131,22 +131,29 @@ test("a set whose answer was lost does not undo what was added since", async () 
   expect(await within(runtime, other.add(1))).toBe(101);
 });
 
-test("the promise reaches as far as 64 other writers, as the page says", async () => {
-  for (const [others, sum] of [
-    [receiptsMax - 1, 1],
-    [receiptsMax, 66],
-  ] as const) {
-    const { runtime, client } = createWorld({ clients: receiptsMax + 1 });
-    client(0).spoil(
-      first("add", 1, async (_request, send) => {
-        await send();
-        for (let index = 1; index <= others; index += 1) await client(index).coordinator.counter("x").add();
-        throw lost;
-      }),
-    );
-    expect(await within(runtime, client(0).coordinator.counter("x").add(), 2_000)).toBe(sum);
-  }
-});
+test.each([
+  ["", {}, "add"],
+  [" with a ttl", { ttl: "1h" }, "commit"],
+] as const)(
+  "the promise of a counter%s reaches as far as 64 other writers, as the page says",
+  async (_, options, kind) => {
+    for (const [others, sum] of [
+      [receiptsMax - 1, 1],
+      [receiptsMax, 66],
+    ] as const) {
+      const { runtime, client } = createWorld({ clients: receiptsMax + 1 });
+      const at = (index: number) => client(index).coordinator.counter("x", options);
+      client(0).spoil(
+        first(kind, 1, async (_request, send) => {
+          await send();
+          for (let index = 1; index <= others; index += 1) await at(index).add();
+          throw lost;
+        }),
+      );
+      expect(await within(runtime, at(0).add(), 2_000)).toBe(sum);
+    }
+  },
+);
 
 test("the record of a counter is small, and its form is kept: others read it", async () => {
   const { runtime, client, store } = createWorld();
