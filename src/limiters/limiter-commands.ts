@@ -1,7 +1,7 @@
 import type { Bounds, Used } from "./algorithms/algorithm.ts";
 import { decide } from "./decide.ts";
 import type { Decision } from "./decision.ts";
-import { emptyState, type Lease, type LimiterState, type Rule, tokensOut } from "./limiter-state.ts";
+import { chargeLeases, type Lease, type LimiterState, type Rule, tokensOut } from "./limiter-state.ts";
 
 /** What can be asked of one key of a limiter. */
 export type LimiterCommand =
@@ -79,13 +79,12 @@ export function applyNow(
     case "charge":
       return told(chargeOrGive(rules, current, command.tokens, now), 0, true);
     case "set": {
-      const empty = { ...emptyState(rules), ...keep(current) };
-      return told(charge(rules, empty, command.tokens, now, now.latestMs), 0, true);
+      return told(charge(rules, onlyOut(rules, current, now), command.tokens, now, now.latestMs), 0, true);
     }
     case "block":
       return told({ ...current, blockedUntilMs: now.latestMs + command.durationMs }, 0, true);
     case "reset":
-      return told({ ...emptyState(rules), ...keep(current), blockedUntilMs: 0 }, 0, true);
+      return told({ ...onlyOut(rules, current, now), others: [], blockedUntilMs: 0 }, 0, true);
     case "lease":
       return lease(rules, current, command, now);
   }
@@ -93,7 +92,7 @@ export function applyNow(
 
 /** What the state comes to when nothing happens but time. */
 export function advanceState(rules: readonly Rule[], state: LimiterState, now: Bounds): LimiterState {
-  const { stamps } = state;
+  const { others, stamps } = state;
   let { leases, used } = state;
   const pass = (bounds: Bounds): void => {
     const out = tokensOut(leases);
@@ -106,7 +105,7 @@ export function advanceState(rules: readonly Rule[], state: LimiterState, now: B
   }
   pass(now);
   const blockedUntilMs = state.blockedUntilMs > now.earliestMs ? state.blockedUntilMs : 0;
-  return { atMs: now.earliestMs, latestMs: now.latestMs, blockedUntilMs, used, leases, stamps };
+  return { atMs: now.earliestMs, latestMs: now.latestMs, blockedUntilMs, used, leases, others, stamps };
 }
 
 /** Whole milliseconds, and never before what the record has seen. */
@@ -121,10 +120,9 @@ export function canTake(rules: readonly Rule[], state: LimiterState, cost: numbe
   return rules.every(({ algorithm }, index) => algorithm.remaining(state.used[index] as Used, now) >= cost);
 }
 
-/** What a change of what is used leaves alone. */
-function keep(state: LimiterState): Pick<LimiterState, "atMs" | "latestMs" | "stamps" | "blockedUntilMs"> {
-  const { atMs, latestMs, stamps, blockedUntilMs } = state;
-  return { atMs, latestMs, stamps, blockedUntilMs };
+/** Nothing used but what is out: whoever holds it may still spend it. */
+function onlyOut(rules: readonly Rule[], state: LimiterState, now: Bounds): LimiterState {
+  return { ...state, used: rules.map(({ algorithm }) => chargeLeases(algorithm, state.leases, now)) };
 }
 
 function charge(

@@ -1,9 +1,9 @@
 import { CorruptRecordError, UnsupportedError } from "../core/errors.ts";
 import { decodeJson, encodeJson } from "../core/json.ts";
 import { addStamp, hasStamp, isStamps, type Stamps } from "../records/record-rules.ts";
-import type { Algorithm, Used } from "./algorithms/algorithm.ts";
+import type { Algorithm, Bounds, Used } from "./algorithms/algorithm.ts";
 import { algorithmOf } from "./algorithms/algorithm-of.ts";
-import type { CalendarUnit } from "./calendar.ts";
+import { type CalendarUnit, unitMaxMs } from "./calendar.ts";
 import type { ResolvedPolicy } from "./policy.ts";
 
 /** Tokens that are out, and when they count as spent, at the latest. */
@@ -21,6 +21,8 @@ export interface LimiterState {
   readonly used: readonly Used[];
   /** What is out, by when it ends, earliest first. Charged in `used` already. */
   readonly leases: readonly Lease[];
+  /** What is used of policies that other processes have and this one has not. */
+  readonly others: readonly PolicyEntry[];
   readonly stamps: Stamps;
 }
 
@@ -34,8 +36,13 @@ export interface Rule {
 const version = 1;
 /** How long a record outlives the moment at which nothing in it counts any more. */
 const idleTtlMs = 600_000;
+/** After ten years a debt is forgotten; stores count times to live in numbers that end. */
+const ttlMaxMs = 3_650 * 86_400_000;
+/** Policies of other processes that are kept. */
+const othersMax = 8;
 
-type PolicyEntry = readonly [
+/** A policy and what is used of it, as it stands in a record. */
+export type PolicyEntry = readonly [
   name: string,
   algorithm: ResolvedPolicy["algorithm"],
   limit: number,
@@ -51,7 +58,8 @@ const policyMembers = 7;
 
 /** Nothing used. */
 export function emptyState(rules: readonly Rule[]): LimiterState {
-  return { atMs: 0, latestMs: 0, blockedUntilMs: 0, used: rules.map(() => []), leases: [], stamps: [] };
+  const used = rules.map(() => []);
+  return { atMs: 0, latestMs: 0, blockedUntilMs: 0, used, leases: [], others: [], stamps: [] };
 }
 
 /** Tokens that are out. */
@@ -63,11 +71,13 @@ export function tokensOut(leases: readonly Lease[]): number {
 
 /** The bytes of a record. */
 export function encodeState(rules: readonly Rule[], state: LimiterState): Uint8Array {
+  const own = rules.map(({ policy }, index) => [...describePolicy(policy), ...(state.used[index] as Used)]);
+  const others = state.others.filter((entry) => isInUse(entry, state.atMs)).slice(-othersMax);
   return encodeJson({
     v: version,
     t: state.atMs,
     b: state.blockedUntilMs,
-    p: rules.map(({ policy }, index) => [...describePolicy(policy), ...(state.used[index] as Used)]),
+    p: [...own, ...others],
     l: state.leases,
     w: state.stamps,
   });
@@ -75,8 +85,8 @@ export function encodeState(rules: readonly Rule[], state: LimiterState): Uint8A
 
 /**
  * The state in the bytes of a record, seen with these rules: a policy that stands in the record under the same name with
- * other numbers has as much used as it had, as of the last write; one that does not stand there has nothing used; what
- * else stands there is forgotten.
+ * other numbers has as much used as it had, as of the last write; one that does not stand there has nothing used but what
+ * is out; what else stands there is kept for those who have it, as long as it counts.
  *
  * @throws CorruptRecordError for what is not the record of a limiter.
  * @throws UnsupportedError for the record of a later version.
@@ -92,14 +102,28 @@ export function decodeState(rules: readonly Rule[], key: string, value: Uint8Arr
   }
   const { t, b, p, l, w } = record ?? {};
   const isWhole = isCount(t) && isCount(b) && isEntries(p) && isLeases(l) && isStamps(w);
-  if (!isWhole || record?.v !== version) {
-    throw new CorruptRecordError(
-      `the record under key ${key} is not one of a rate limiter. Something else wrote to this key: use another name, or ` +
-        "delete the record",
+  if (!isWhole || record?.v !== version) throw corrupt(key);
+  try {
+    const used = rules.map((rule, index) => usedIn(p, rule, index, t, l));
+    const others = p.filter(
+      (entry, index) => rules[index]?.policy.name !== entry[0] && isForeign(rules, entry),
     );
+    return { atMs: t, latestMs: t, blockedUntilMs: b, used, leases: l, others, stamps: w };
+  } catch (error) {
+    // A time zone that there is not.
+    throw error instanceof RangeError ? corrupt(key, error) : error;
   }
-  const used = rules.map((rule, index) => usedIn(p, rule, index, t, l));
-  return { atMs: t, latestMs: t, blockedUntilMs: b, used, leases: l, stamps: w };
+}
+
+function corrupt(key: string, cause?: unknown): CorruptRecordError {
+  const message =
+    `the record under key ${key} is not one of a rate limiter. Something else wrote to this key: use another name, or ` +
+    "delete the record";
+  return new CorruptRecordError(message, { cause });
+}
+
+function isForeign(rules: readonly Rule[], [name]: PolicyEntry): boolean {
+  return !rules.some(({ policy }) => policy.name === name);
 }
 
 /** After how long nothing in the record counts any more. */
@@ -110,7 +134,9 @@ export function stateTtlMs(rules: readonly Rule[], state: LimiterState): number 
       algorithm.waitMs(state.used[index] as Used, policy.burst, now) ?? policy.windowMs,
   );
   const ends = [state.blockedUntilMs, ...state.leases.map(([expiresAtMs]) => expiresAtMs)];
-  return idleTtlMs + Math.max(...waits, ...ends.map((ms) => ms - state.atMs));
+  const windows = state.others.map(([, , , , windowMs]) => 2 * windowMs);
+  const countsMs = Math.max(...waits, ...windows, ...ends.map((ms) => ms - state.atMs));
+  return Math.min(ttlMaxMs, idleTtlMs + countsMs);
 }
 
 /** Puts the mark of a write into the state. */
@@ -139,19 +165,35 @@ function usedIn(
     entry !== undefined && describePolicy(policy).every((member, at) => member === entry[at]);
   const inPlace = entries[index];
   const entry = isSame(inPlace) ? inPlace : entries.find(([name]) => name === policy.name);
-  if (entry === undefined) return [];
-  const used = entry.slice(policyMembers) as unknown as Used;
-  if (isSame(entry)) return used;
-  const [name, was, limit, burst, windowMs, per, timeZone] = entry;
-  const earlier: ResolvedPolicy = {
-    ...{ name, algorithm: was, limit, burst, windowMs },
-    ...{ per: per === 0 ? undefined : per, timeZone: timeZone === 0 ? undefined : timeZone },
-  };
   const now = { earliestMs: atMs, latestMs: atMs };
-  const before = algorithmOf(earlier);
-  const out = tokensOut(leases);
-  const tokens = burst - before.remaining(before.advance(used, now, out), now);
+  if (entry === undefined) return chargeLeases(algorithm, leases, now);
+  const used = usedOf(entry);
+  if (isSame(entry)) return used;
+  const before = algorithmOf(policyOf(entry));
+  const tokens = entry[3] - before.remaining(before.advance(used, now, tokensOut(leases)), now);
   return tokens > 0 ? algorithm.charge([], tokens, now, atMs) : [];
+}
+
+/** What is used when nothing is but what is out. */
+export function chargeLeases(algorithm: Algorithm, leases: readonly Lease[], now: Bounds): Used {
+  let used: Used = [];
+  for (const [expiresAtMs, tokens] of leases) used = algorithm.charge(used, tokens, now, expiresAtMs);
+  return used;
+}
+
+function usedOf(entry: PolicyEntry): Used {
+  return entry.slice(policyMembers) as unknown as Used;
+}
+
+function policyOf([name, algorithm, limit, burst, windowMs, per, timeZone]: PolicyEntry): ResolvedPolicy {
+  const calendar = { per: per === 0 ? undefined : per, timeZone: timeZone === 0 ? undefined : timeZone };
+  return { name, algorithm, limit, burst, windowMs, ...calendar };
+}
+
+function isInUse(entry: PolicyEntry, atMs: number): boolean {
+  return (
+    algorithmOf(policyOf(entry)).advance(usedOf(entry), { earliestMs: atMs, latestMs: atMs }, 0).length > 0
+  );
 }
 
 function isCount(value: unknown): value is number {
@@ -159,7 +201,9 @@ function isCount(value: unknown): value is number {
 }
 
 function isLeases(value: unknown): value is readonly Lease[] {
-  return Array.isArray(value) && value.every((lease) => Array.isArray(lease) && lease.every(isCount));
+  const isLease = (lease: unknown): boolean =>
+    Array.isArray(lease) && lease.length === 2 && lease.every(isCount);
+  return Array.isArray(value) && value.every(isLease);
 }
 
 function isEntries(value: unknown): value is readonly PolicyEntry[] {
@@ -171,8 +215,11 @@ const names: readonly unknown[] = ["token-bucket", "fixed-window", "sliding-wind
 function isEntry(value: unknown): value is PolicyEntry {
   if (!Array.isArray(value) || typeof value[0] !== "string" || !names.includes(value[1])) return false;
   const [limit, burst, windowMs, per, timeZone, ...used] = value.slice(2) as unknown[];
-  const isText = (member: unknown): boolean => member === 0 || typeof member === "string";
-  const isPolicy = isCount(limit) && isCount(burst) && isCount(windowMs) && isText(per) && isText(timeZone);
-  if (!isPolicy || !used.every((number) => Number.isSafeInteger(number))) return false;
+  const isPolicy = [limit, burst, windowMs].every((number) => isCount(number) && number > 0);
+  const isZone = timeZone === 0 || typeof timeZone === "string";
+  if (!isPolicy || !isZone || !(per === 0 || Object.hasOwn(unitMaxMs, String(per)))) return false;
+  // Only a bucket has debts, and these are negative.
+  const isNumber = value[1] === "token-bucket" ? Number.isSafeInteger : isCount;
+  if (!used.every((number) => isNumber(number))) return false;
   return used.length === 0 || used.length % (value[1] === "calendar-window" ? 3 : 2) === 0;
 }

@@ -23,11 +23,13 @@ export function createReservation(parts: ReservationParts): Reservation {
   };
   const settle = async (spent: number): Promise<Decision> => {
     const unspent = Math.max(0, cost - spent);
-    const more = spent - cost;
-    if (expiresAtMs === 0) return (await run({ kind: "charge", tokens: more })).decision;
-    const returned = [{ expiresAtMs, spent: cost - unspent, unspent }];
-    const settled = await run({ kind: "lease", returned, atLeast: 0, wanted: 0, ttlMs: 1_000 });
-    return more > 0 ? (await run({ kind: "charge", tokens: more })).decision : settled.decision;
+    const more = Math.max(0, spent - cost);
+    // Nothing goes back of what counts as spent: its time may be over, and somebody else's is not to be given back.
+    const returned = expiresAtMs === 0 ? [] : [{ expiresAtMs, spent: cost - unspent, unspent }];
+    const settled = run({ kind: "lease", returned, atLeast: 0, wanted: 0, ttlMs: 1_000 });
+    // In the same turn, so that both are one write.
+    const charged = more > 0 ? run({ kind: "charge", tokens: more }) : settled;
+    return (await Promise.all([charged, settled]))[0].decision;
   };
   return {
     allowed,
@@ -36,7 +38,8 @@ export function createReservation(parts: ReservationParts): Reservation {
     settle: async (spent) => settleAt(parseTokens("the cost to settle at", spent, 0)),
     cancel: async () => settleAt(0),
     [Symbol.asyncDispose]: async () => {
-      await settleAt(0);
+      // A store that does not answer leaves it to the end of its time.
+      await settleAt(0).catch(() => undefined);
     },
   };
 }

@@ -2,6 +2,9 @@ import { calendarOf } from "../calendar.ts";
 import type { ResolvedPolicy } from "../policy.ts";
 import type { Algorithm, Bounds, Used } from "./algorithm.ts";
 
+/** Far beyond every limit, and still a whole number. */
+const countMax = 2 ** 52;
+
 /**
  * The limit is had anew when the next minute, hour, day, week or month of a time zone begins. What is used is
  * `[endsAtMs, count, countInTheNext]`: a token that is taken while nobody can say on which side of the end that is
@@ -26,7 +29,8 @@ export function calendarWindow(policy: ResolvedPolicy): Algorithm {
     charge: (used, tokens, now) => {
       const [, count = 0, inNext = 0] = used;
       const endsAtMs = endOf(used, now);
-      return [endsAtMs, count + tokens, now.latestMs < endsAtMs ? inNext : inNext + tokens];
+      const inBoth = Math.min(countMax, inNext + tokens);
+      return [endsAtMs, Math.min(countMax, count + tokens), now.latestMs < endsAtMs ? inNext : inBoth];
     },
     giveBack: ([endsAtMs, count = 0, inNext = 0], tokens) =>
       endsAtMs === undefined

@@ -3,6 +3,8 @@ import type { Algorithm, Used } from "./algorithm.ts";
 
 /** Parts of a window; what is used is counted for each, and forgotten when the whole part is out of the window. */
 const partsPerWindow = 10;
+/** Far beyond every limit, and still a whole number. */
+const countMax = 2 ** 52;
 
 /**
  * Never more than the limit in any stretch of one window, on the store's clock. A token counts until the whole tenth of
@@ -50,7 +52,7 @@ function add(used: Used, part: number, tokens: number): Used {
   const next = [...used];
   let index = next.length;
   while (index > 0 && (next[index - 2] as number) >= part) index -= 2;
-  if (next[index] === part) next[index + 1] = (next[index + 1] as number) + tokens;
+  if (next[index] === part) next[index + 1] = Math.min(countMax, (next[index + 1] as number) + tokens);
   else next.splice(index, 0, part, tokens);
   return next;
 }
