@@ -190,7 +190,11 @@ const seconds = (ms: number): number => integer(Math.ceil(ms / 1_000));
 
 const integer = (value: number): number => Math.min(integerMax, Math.max(0, Math.floor(value)));
 
-/** A String of RFC 9651, of characters that may stand in one. */
+/**
+ * A String of RFC 9651, of characters that may stand in one. With integers and bytes that is all of the standard that is
+ * written here: a library for the rest of it would be a dependency of everybody who only wants a lock. The tests read
+ * the fields with one.
+ */
 const quoted = (text: string): string => `"${text.replace(/["\\]/g, "\\$&")}"`;
 
 /** The name of a policy as it stands in header fields: no two names become the same. */
