@@ -9,7 +9,7 @@ import type { Decision } from "./decision.ts";
 import { KeyLimiter } from "./key-limiter.ts";
 import type { LimiterCommand } from "./limiter-commands.ts";
 import type { Rule } from "./limiter-state.ts";
-import { blindDecision, LocalLimiter } from "./local-limiter.ts";
+import { blindDecision } from "./local-limiter.ts";
 import { type Policy, parsePolicies, parseTokens, type ResolvedPolicy } from "./policy.ts";
 import type { RateLimiter, Reservation, ReserveOptions, TakeOptions } from "./rate-limiter.ts";
 import { createReservation } from "./reservation.ts";
@@ -67,7 +67,6 @@ class SharedRateLimiter implements RateLimiter {
   readonly #host: RecordHost;
   readonly #rules: readonly Rule[];
   readonly #guard: StoreGuard;
-  readonly #local: LocalLimiter;
   readonly #turns: TurnSharing;
   readonly #options: Required<Pick<RateLimiterOptions, "mode" | "onUnavailable" | "queueMax">>;
   readonly #localShare: number | undefined;
@@ -75,22 +74,21 @@ class SharedRateLimiter implements RateLimiter {
   readonly #poolPrefix: string;
 
   constructor(host: RecordHost, name: string, options: RateLimiterOptions) {
-    const { mode = "auto", onUnavailable = "deny", queueMax = 1_000, localShare } = options;
+    const { mode = "auto", onUnavailable = "deny", queueMax = 1_000, localShare, timeout = "1s" } = options;
     checkChoice("mode", mode, modes);
     checkChoice("onUnavailable", onUnavailable, fallbacks);
-    if (localShare !== undefined && !(localShare > 0 && localShare <= 1)) {
+    if (localShare !== undefined && !(typeof localShare === "number" && localShare > 0 && localShare <= 1)) {
       throw new InvalidArgumentError(
         `localShare must be more than 0 and at most 1; got ${describe(localShare)}`,
       );
     }
-    const timeoutMs = parseDuration("timeout", options.timeout ?? "1s", { minMs: 10, maxMs: 60_000 });
+    const timeoutMs = parseDuration("timeout", timeout, { minMs: 10, maxMs: 60_000 });
     this.name = name;
     this.policies = parsePolicies(options.policies);
     this.#host = host;
     this.#rules = this.policies.map((policy) => ({ policy, algorithm: algorithmOf(policy) }));
     this.#guard = new StoreGuard(host.runtime, timeoutMs);
     this.#turns = new TurnSharing(host.runtime, decisionsPerTurn);
-    this.#local = new LocalLimiter(host.runtime, this.#rules);
     this.#options = { mode, onUnavailable, queueMax: parseTokens("queueMax", queueMax, 0) };
     this.#localShare = localShare;
     const settings = JSON.stringify([name, this.policies, mode, queueMax, timeoutMs]);
@@ -106,34 +104,35 @@ class SharedRateLimiter implements RateLimiter {
       if (turn !== undefined) await turn;
       return decision;
     }
-    if (this.#guard.shouldSkip()) return this.#decideWithout(key, limiter, cost);
+    if (limiter.shouldSkip()) return this.#decideWithout(limiter, cost);
     try {
       return await limiter.take(cost, waitMs, signal);
     } catch (error) {
       if (!isAway(error)) throw error;
-      return this.#decideWithout(key, limiter, cost);
+      return this.#decideWithout(limiter, cost);
     }
   }
 
   async peek(key: string, options: { readonly cost?: number } = {}): Promise<Decision> {
     checkOptions("peek", options, ["cost"]);
-    const cost = parseTokens("cost", options.cost ?? 1, 0);
-    return this.#keyLimiter(key).peek(cost);
+    const { cost = 1 } = options;
+    return this.#keyLimiter(key).peek(parseTokens("cost", cost, 0));
   }
 
   async reserve(key: string, options: ReserveOptions = {}): Promise<Reservation> {
     const { cost, waitMs, signal } = parseTake("reserve", options, [...takeKeys, "ttl"]);
-    const ttlMs = parseDuration("ttl", options.ttl ?? "1m", { minMs: 100, maxMs: waitMaxMs });
+    const { ttl = "1m" } = options;
+    const ttlMs = parseDuration("ttl", ttl, { minMs: 100, maxMs: waitMaxMs });
     const limiter = this.#keyLimiter(key);
     const run = (command: LimiterCommand) => limiter.run(command);
-    if (!this.#guard.shouldSkip()) {
+    if (!limiter.shouldSkip()) {
       try {
         return createReservation({ ...(await limiter.reserve(cost, ttlMs, waitMs, signal)), cost, run });
       } catch (error) {
         if (!isAway(error)) throw error;
       }
     }
-    const decision = this.#decideWithout(key, limiter, cost);
+    const decision = this.#decideWithout(limiter, cost);
     return createReservation({ decision, cost, expiresAtMs: 0, run });
   }
 
@@ -174,10 +173,10 @@ class SharedRateLimiter implements RateLimiter {
   }
 
   /** What `onUnavailable` says. */
-  #decideWithout(key: string, limiter: KeyLimiter, cost: number): Decision {
+  #decideWithout(limiter: KeyLimiter, cost: number): Decision {
     const { onUnavailable } = this.#options;
     if (onUnavailable !== "local") return blindDecision(this.#rules, cost, onUnavailable === "allow");
-    return this.#local.take(key, cost, this.#localShare ?? 1 / limiter.writers);
+    return limiter.takeLocally(cost, this.#localShare);
   }
 }
 

@@ -7,6 +7,7 @@ import { LeaseHolder } from "./lease-holder.ts";
 import type { LimiterAnswer, LimiterCommand } from "./limiter-commands.ts";
 import { LimiterRecord } from "./limiter-record.ts";
 import type { Rule } from "./limiter-state.ts";
+import { LocalLimiter } from "./local-limiter.ts";
 import type { StoreGuard } from "./store-guard.ts";
 import { withHeld } from "./token-lease.ts";
 import { WaitingLine } from "./waiting-line.ts";
@@ -31,6 +32,7 @@ export class KeyLimiter implements Pooled {
   readonly #record: LimiterRecord;
   readonly #line: WaitingLine;
   readonly #holder: LeaseHolder;
+  #local: LocalLimiter | undefined;
   #isLeasing: boolean;
   /** Tokens asked for since the last look, and how many a millisecond before. */
   #asked = 0;
@@ -53,9 +55,15 @@ export class KeyLimiter implements Pooled {
     return this.#record.isBusy || this.#holder.isBusy || this.#line.length > 0;
   }
 
-  /** Processes that used this key lately. */
-  get writers(): number {
-    return this.#record.writers;
+  /** Whether the store was away a moment ago; one in a while finds out whether it still is. */
+  shouldSkip(): boolean {
+    return this.#settings.guard.shouldSkip();
+  }
+
+  /** Decides without the store, by this process's share: by default that of one of all that used this key lately. */
+  takeLocally(cost: number, share = 1 / this.#record.writers): Decision {
+    this.#local ??= new LocalLimiter(this.#host.runtime, this.#settings.rules);
+    return this.#local.take(cost, share);
   }
 
   /** The decision that needs no request: with tokens that are held here, or a denial. */

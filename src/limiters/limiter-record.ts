@@ -32,6 +32,7 @@ export class LimiterRecord {
   readonly #rules: readonly Rule[];
   readonly #record: SharedRecord<LimiterState, LimiterCommand, LimiterAnswer>;
   readonly #subject: string;
+  #writers = 1;
   #judged: { readonly state: LimiterState | undefined; readonly least: number } = {
     state: undefined,
     least: 0,
@@ -45,11 +46,11 @@ export class LimiterRecord {
     this.#record = new SharedRecord({
       ...{ backend, runtime, key, subject },
       rules: {
-        decode: (at, value) => decodeState(rules, at, value),
+        decode: (at, value) => this.#note(decodeState(rules, at, value)),
         encode: (state) => encodeState(rules, state),
         ready: (state) => advanceState(rules, state, boundsFor(state, this.#time())),
         apply: (state, command) => applyNow(rules, state, command),
-        stamp: stampState,
+        stamp: (state, writer, sequence) => this.#note(stampState(state, writer, sequence)),
         isStamped: isStateStamped,
         ttlMs: (state) => stateTtlMs(rules, state),
       },
@@ -64,9 +65,9 @@ export class LimiterRecord {
     return this.#record.close();
   }
 
-  /** Processes that wrote to this key lately, at least one. */
+  /** Processes that wrote to this key lately, at least one: as last seen, also when the store is away since. */
   get writers(): number {
-    return Math.max(1, this.#record.seen?.state.stamps.length ?? 1);
+    return this.#writers;
   }
 
   /** Asks the store. Commands that come while a write is in flight ride together in the next one. */
@@ -113,6 +114,11 @@ export class LimiterRecord {
     const current = advanceState(this.#rules, state, now);
     const isAllowed = canTake(this.#rules, current, cost, now);
     return { ...decide(this.#rules, current, cost, now, isAllowed), source: "cache" };
+  }
+
+  #note(state: LimiterState): LimiterState {
+    this.#writers = Math.max(1, state.stamps.length);
+    return state;
   }
 
   #time(): Bounds {
