@@ -39,6 +39,7 @@ export class PartitionRun {
   readonly #owned = new Map<number, Owned>();
   readonly #stop = new AbortController();
   #members: readonly Member[] = [];
+  #looks = 0;
   #failure: { readonly error: unknown } | undefined;
   #news = Promise.withResolvers<void>();
 
@@ -136,7 +137,11 @@ export class PartitionRun {
         const holder = found[index];
         return holder !== undefined && !sessions.has(holder.session);
       });
-      for (const partition of [...free, ...doubtful]) {
+      // One of the others at each look, in turn: a record that was rolled back shows what a member gave up long ago.
+      const others = wanted.filter((_, index) => sessions.has(found[index]?.session ?? ""));
+      const suspect = others.slice(this.#looks % Math.max(1, others.length)).slice(0, 1);
+      this.#looks += 1;
+      for (const partition of [...free, ...doubtful, ...suspect]) {
         if (this.#owned.size >= quota || this.#stop.signal.aborted) return;
         const target = nameFor(partition);
         const identity = options.identity === undefined ? {} : { identity: options.identity };

@@ -1,5 +1,7 @@
 // Goal: partitions are shared evenly among those who live, each owned by one at a time, and move as little as possible.
 import { describe, expect, test } from "vitest";
+import type { StoredRecord } from "../../src/core/backend.ts";
+import { recordKey } from "../../src/core/names.ts";
 import { quotaOf, searchOrder } from "../../src/groups/quota.ts";
 import type { OwnedPartition, RunPartitionsOptions } from "../../src/index.ts";
 import { plant } from "../locks/faults.ts";
@@ -114,6 +116,32 @@ describe("a fleet", () => {
     await runtime.advance(4 * ttlMs);
     expect([...shares(...runners)].sort()).toEqual([2, 3, 3]);
     expect(all(...runners)).toEqual(everything);
+    expect(violations).toEqual([]);
+  });
+
+  test("takes what a member gave up before the record was rolled back, although it is still there", async () => {
+    const { start, world, violations } = fleet(2);
+    const { runtime, store } = world;
+    const first = start(0);
+    await runtime.advance(ttlMs);
+    const keys = everything.map((partition) => recordKey("default", "partition", `workers/${partition}`));
+    const earlier = await store.get(keys);
+    const second = start(1);
+    await runtime.advance(ttlMs);
+    const moved = all(second);
+    expect(moved).toHaveLength(4);
+    second.stop.abort();
+    first.stop.abort();
+    await runtime.advance(ttlMs);
+    const [third, fourth] = [start(0), start(1)];
+    await runtime.advance(ttlMs);
+    for (const partition of all(fourth)) {
+      const { key, value } = earlier[partition] as StoredRecord;
+      await store.commit([{ kind: "put", key, value }]);
+    }
+    fourth.stop.abort();
+    await runtime.advance(3 * ttlMs);
+    expect(all(third)).toEqual(everything);
     expect(violations).toEqual([]);
   });
 
