@@ -1,7 +1,7 @@
 import type { Coordinator } from "../coordinator.ts";
 import { describe } from "../core/durations.ts";
 import { InvalidArgumentError, UnavailableError } from "../core/errors.ts";
-import type { Decision } from "../limiters/decision.ts";
+import type { Decision, PolicyStanding } from "../limiters/decision.ts";
 import { type Policy, tokensMax } from "../limiters/policy.ts";
 import type { RateLimiter } from "../limiters/rate-limiter.ts";
 import { limiterKey } from "./limiter-key.ts";
@@ -24,6 +24,8 @@ export interface FlexibleSettings {
 
 /** As long as a policy may be; stands for what never ends. */
 const foreverMs = 366 * 86_400_000;
+/** A block that lasts longer than this was meant to last for ever. */
+const endlessMs = foreverMs / 2;
 /** Limiters that are kept for reuse: one for each number of points and duration. */
 const limitersMax = 1_000;
 
@@ -116,9 +118,10 @@ export class FlexibleRecords {
   }
 
   #counted(decision: Decision, durationMs: number): FlexibleRecord {
-    const standing = decision.policies.at(-1);
-    const consumed = standing === undefined ? 0 : standing.limit - standing.remaining;
-    return { consumed, msBeforeNext: durationMs > 0 ? (standing?.resetMs ?? 0) : -1 };
+    const { consumed, standing } = consumedOf(decision);
+    if (standing === undefined || durationMs === 0) return { consumed, msBeforeNext: -1 };
+    // Where the time is not known to the millisecond, a window may seem longer than it is.
+    return { consumed, msBeforeNext: Math.min(standing.resetMs, standing.windowMs) };
   }
 
   /** rate-limiter-flexible has an insurance limiter for this case, and wants to hear of it. */
@@ -176,8 +179,17 @@ function isBlocked({ allowed, policy }: Decision): boolean {
   return !allowed && policy === "block";
 }
 
-function blockedRecord({ policies, retryAfterMs, resetMs }: Decision, atLeast: number): FlexibleRecord {
+function blockedRecord(decision: Decision, atLeast: number): FlexibleRecord {
+  const { consumed } = consumedOf(decision);
+  const waitMs = decision.retryAfterMs ?? decision.resetMs;
+  return { consumed: Math.max(consumed, atLeast), msBeforeNext: waitMs > endlessMs ? -1 : waitMs };
+}
+
+/** What the policy that never denies has counted. */
+function consumedOf({ policies }: Decision): {
+  readonly consumed: number;
+  readonly standing: PolicyStanding | undefined;
+} {
   const standing = policies.at(-1);
-  const consumed = standing === undefined ? 0 : standing.limit - standing.remaining;
-  return { consumed: Math.max(consumed, atLeast), msBeforeNext: retryAfterMs ?? resetMs };
+  return { consumed: standing === undefined ? 0 : standing.limit - standing.remaining, standing };
 }

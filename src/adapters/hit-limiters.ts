@@ -108,10 +108,7 @@ export class HitLimiters {
     await this.of(limit, windowMs).reset(limiterKey(key));
   }
 
-  /**
-   * Denies everything for this long. Afterwards nothing counts of before.
-   *
-   */
+  /** Denies everything for this long. Afterwards nothing counts of before. */
   async block(key: unknown, limit: HitLimit, windowMs: number, how: BlockLength): Promise<void> {
     const limiter = this.of(limit, windowMs);
     await limiter.block(limiterKey(key), how.durationMs);
