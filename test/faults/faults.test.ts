@@ -39,7 +39,7 @@ test.concurrent.each([
   [["--backend", "redis"], "one of sqlite, nats, nats-cluster, dynamodb"],
   [
     ["--workload", "racing"],
-    "one of fenced, counting, waiting, permits, readers, leading, partitions, slots",
+    "one of fenced, counting, waiting, permits, readers, leading, partitions, slots, limits",
   ],
   [["--fault", "gremlins"], "one of worker-kill"],
   [["--seed", "lucky"], "a whole number from 0 to 4294967295"],
@@ -83,6 +83,8 @@ const broken = [
   ["hasty-move", "partitions", ["moves:"]],
   ["no-lock", "slots", ["slots:", "closed:", "exclusion:", "fences:", "resource:"]],
   ["stuck-slot", "slots", ["going on:"]],
+  ["generous-limit", "limits", ["never over:"]],
+  ["stuck-limit", "limits", ["going on:"]],
 ] as const;
 
 test.each(broken)(

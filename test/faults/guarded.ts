@@ -19,6 +19,7 @@ export function guardedBy(workload: WorkloadName, coordinator: Coordinator): rea
     case "counting":
     case "partitions":
     case "slots":
+    case "limits":
       return [];
     case "permits": {
       const all = permits.permits;

@@ -46,6 +46,25 @@ export type WorkerEvent = { readonly at: number } & (
   | { readonly event: "add-failed"; readonly sequence: number; readonly code: string }
   /** Given up after `UNAVAILABLE`, which says that nothing was applied. */
   | { readonly event: "add-dropped"; readonly sequence: number }
+  /** Of a limit: this many tokens were taken at some moment since `calledAt`. `source`: who said so. */
+  | {
+      readonly event: "admitted";
+      readonly name: string;
+      readonly tokens: number;
+      readonly calledAt: number;
+      readonly source: DecisionSource;
+    }
+  /** A limit allowed nothing; `degraded`: for the store did not answer. */
+  | {
+      readonly event: "denied";
+      readonly name: string;
+      readonly degraded: boolean;
+      readonly source: DecisionSource;
+    }
+  /** What was set apart could not be settled, or given back. */
+  | { readonly event: "settle-failed"; readonly name: string; readonly code: string }
+  /** It saw its wall clock jump, or run at another rate than the monotonic one. */
+  | { readonly event: "clock-jumped"; readonly byMs: number }
   /** It opens a session: the first one, or another after a loss. */
   | { readonly event: "session" }
   /** A heartbeat was confirmed that was sent at `sentAt`. */
@@ -55,6 +74,9 @@ export type WorkerEvent = { readonly at: number } & (
   /** Something that is no error of leasehold's. */
   | { readonly event: "unexpected"; readonly message: string }
 );
+
+/** Where a limit was decided: by a request, with tokens held in advance, by what was seen a moment ago, or without the store. */
+export type DecisionSource = "store" | "lease" | "cache" | "local";
 
 /** How much of something shared a grant is: a number of permits, or a way to hold a read-write lock. */
 export type Share = number | "read" | "upgradeable" | "write";
@@ -123,8 +145,9 @@ export function sharedNowMs(): number {
 }
 
 /** Whether this event says that the worker got something done. */
-export function isProgress({ event }: WorkerEvent): boolean {
-  return event === "granted" || event === "added" || event === "refused";
+export function isProgress(event: WorkerEvent): boolean {
+  if (event.event === "admitted" || event.event === "denied") return event.source === "store";
+  return event.event === "granted" || event.event === "added" || event.event === "refused";
 }
 
 /** One request for a lock, put together from a worker's log. */

@@ -5,6 +5,7 @@ import { checkExclusion } from "./checkers/exclusion.ts";
 import { checkFences } from "./checkers/fences.ts";
 import { checkFirstCome } from "./checkers/first-come.ts";
 import { checkLeases } from "./checkers/leases.ts";
+import { checkAdmitting, checkNeverOver } from "./checkers/limits.ts";
 import { checkLostStore } from "./checkers/lost-store.ts";
 import { checkMoves, checkSpread } from "./checkers/partitions.ts";
 import { checkRecovery, recoveryTimes } from "./checkers/recovery.ts";
@@ -58,6 +59,7 @@ const checkersOf: Readonly<Record<WorkloadName, Readonly<Record<string, Checker>
     resource: checkResource,
     "going on": checkGoingOn,
   },
+  limits: { "never over": checkNeverOver, "going on": checkAdmitting },
 };
 
 /** How long a worker may take to get on after a fault. */

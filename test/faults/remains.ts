@@ -10,6 +10,7 @@ import {
 import { partitionsLeft, slotsLeft } from "./fleet-remains.ts";
 import { type Guarded, guardedBy } from "./guarded.ts";
 import { sharedNowMs, type WorkerEvent, type WorkerLog } from "./history.ts";
+import { tokensLeft } from "./limit-remains.ts";
 import { openStore } from "./open-store.ts";
 import { counterKey, namespace, type WorkloadName } from "./worker-settings.ts";
 
@@ -36,6 +37,7 @@ export async function readLeftovers(
     await using coordinator = createCoordinator(store, { ttl: ttlMs, namespace, clientName: inspectorName });
     if (workload === "partitions") return await partitionsLeft(coordinator, 8 * ttlMs);
     if (workload === "slots") return await slotsLeft(coordinator, 8 * ttlMs);
+    if (workload === "limits") return await tokensLeft(coordinator, 8 * ttlMs);
     const leftovers: string[] = [];
     for (const guarded of guardedBy(workload, coordinator)) {
       try {

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Case } from "./cases.ts";
+import { firstAdmissionsAfter } from "./checkers/limits.ts";
 import { isSpread } from "./checkers/partitions.ts";
 import { firstRunsAfter } from "./checkers/slots.ts";
 import { type Crew, startCrew } from "./crew.ts";
@@ -174,7 +175,8 @@ async function untilAllGotOn(
   const giveUpAt = sharedNowMs() + timeoutMs;
   const isStillWaiting = (): boolean =>
     crew.members.some((member) => member.progressAfter(since) === undefined) ||
-    (workload === "slots" && firstRunsAfter(crew.logs(), since).some((at) => at === undefined));
+    (workload === "slots" && firstRunsAfter(crew.logs(), since).some((at) => at === undefined)) ||
+    (workload === "limits" && firstAdmissionsAfter(crew.logs(), since).some((at) => at === undefined));
   while (isStillWaiting()) {
     if (sharedNowMs() > giveUpAt) return;
     await delay(progressPollMs, undefined, { signal });

@@ -8,13 +8,21 @@ export const workloadNames = [
   "leading",
   "partitions",
   "slots",
+  "limits",
 ] as const;
 
-/** A workload: `fenced`, `counting`, `waiting`, `permits`, `readers`, `leading`, `partitions`, `slots`. */
+/** A workload: `fenced`, `counting`, `waiting`, `permits`, `readers`, `leading`, `partitions`, `slots`, `limits`. */
 export type WorkloadName = (typeof workloadNames)[number];
 
 /** Ways to break a worker on purpose, so that it is seen that the checkers find it. */
-export const brokenWays = ["no-lock", "careless-count", "hasty-move", "stuck-slot"] as const;
+export const brokenWays = [
+  "no-lock",
+  "careless-count",
+  "hasty-move",
+  "stuck-slot",
+  "generous-limit",
+  "stuck-limit",
+] as const;
 
 /** A way to break a worker on purpose. */
 export type BrokenWay = (typeof brokenWays)[number];
@@ -55,3 +63,8 @@ export const timetables = [
 ] as const;
 /** The schedule of `slots` that has no timetable, and how long it is closed from the beginning of a run. */
 export const sweep = { name: "sweep", atLeastMs: 400 } as const;
+/** The limits of `limits`: one key of each, so small that most of what is asked for is denied. */
+export const limits = [
+  { name: "bucket", policy: { algorithm: "token-bucket", limit: 40, per: 1_000, burst: 12 } },
+  { name: "window", policy: { algorithm: "sliding-window", limit: 30, per: 1_000 } },
+] as const;

@@ -13,6 +13,7 @@ import { namespace, type WorkerSettings } from "./worker-settings.ts";
 import { counting } from "./workloads/counting.ts";
 import { fenced } from "./workloads/fenced.ts";
 import { leading } from "./workloads/leading.ts";
+import { limiting } from "./workloads/limiting.ts";
 import { partitions } from "./workloads/partitions.ts";
 import { permits } from "./workloads/permits.ts";
 import { readers } from "./workloads/readers.ts";
@@ -21,7 +22,17 @@ import { waiting } from "./workloads/waiting.ts";
 import { codeOf, type Workbench } from "./workloads/workbench.ts";
 
 const reconnectPauseMs = 200;
-const workloads = { fenced, counting, waiting, permits, readers, leading, partitions, slots };
+const workloads = {
+  fenced,
+  counting,
+  waiting,
+  permits,
+  readers,
+  leading,
+  partitions,
+  slots,
+  limits: limiting,
+};
 
 const settings = JSON.parse(process.argv[2] ?? "{}") as WorkerSettings;
 const log = openLogWriter(settings.logPath);

@@ -19,7 +19,7 @@ export interface Evidence {
   readonly operationsPerSecondBefore: number;
   readonly faults: number;
   /** Faults that hit something, or that somebody felt: a request failed, a lease was lost, a worker died, stood still,
-   * or slowed to half. */
+   * or slowed to half, a clock jumped. */
   readonly felt: number;
   /** Requests of which nobody could say whether they had been applied. */
   readonly unknownOutcomes: number;
@@ -57,7 +57,7 @@ function isWithin({ faultAt, healedAt }: Round, at: number): boolean {
 }
 
 function isTrouble({ event }: WorkerEvent): boolean {
-  return event === "store-failed" || event === "add-failed" || event === "lost";
+  return ["store-failed", "add-failed", "lost", "clock-jumped"].includes(event);
 }
 
 /** It was at work, and then did nothing at all for nearly as long as the fault lasted. */
