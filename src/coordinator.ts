@@ -109,9 +109,27 @@ export interface Coordinator extends Administration, AsyncDisposable {
   counter(name: string, options?: CounterOptions): Counter;
   /** The counter of this name, if it is one of bigints: up to 1,000 digits. @throws InvalidArgumentError as `counter` */
   bigintCounter(name: string, options?: BigintCounterOptions): Counter<bigint>;
-  /** The rate limiter of this name, over all processes together. @throws InvalidArgumentError for illegal options. */
+  /**
+   * The rate limiter of this name, over all processes together: how often something may be done for each key. Never more
+   * than its policies say, on the store's clock. Costs nothing; asks nobody.
+   *
+   * @throws InvalidArgumentError for an illegal name, policy or option.
+   * @example
+   * ```ts
+   * import { connect } from "leasehold";
+   * await using coordinator = await connect("memory:");
+   * const limiter = coordinator.rateLimiter("api", { policies: [{ limit: 100, per: "1m" }] });
+   * const { allowed, remaining } = await limiter.take("user 7");
+   * console.log(allowed, remaining); // true 99
+   * ```
+   */
   rateLimiter(name: string, options: RateLimiterOptions): RateLimiter;
-  /** How many may be at work at a time for each key, over all processes together. @throws InvalidArgumentError */
+  /**
+   * The concurrency limiter of this name: how many may be at work at a time for each key, over all processes together.
+   * Costs nothing; asks nobody.
+   *
+   * @throws InvalidArgumentError for an illegal name, limit or TTL.
+   */
   concurrencyLimiter(name: string, options: ConcurrencyLimiterOptions): ConcurrencyLimiter;
   /** Creates the bucket, table or file if it is missing, and validates it. `connect` has done it already. */
   setup(): Promise<void>;

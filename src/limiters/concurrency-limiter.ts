@@ -10,16 +10,18 @@ import type { TakeOptions } from "./rate-limiter.ts";
 
 /** Options of {@link Coordinator.concurrencyLimiter}. */
 export interface ConcurrencyLimiterOptions {
-  /** How many may be at work for one key at a time: 1 to 1,000,000. */
+  /** How many may be at work for one key at a time: 1 to 1,000,000. The same for all who use a key. */
   readonly limit: number;
   /** How long a place outlives a process that died, from 100 ms to 1 day. Default: the coordinator's. */
   readonly ttl?: Duration;
 }
 
-/** The answer of a concurrency limiter. A denial is a value, not an error. */
+/** The answer of a concurrency limiter. A denial is a value, not an error. Disposed of, it gives its place back. */
 export interface ConcurrencyDecision extends AsyncDisposable {
+  /** Whether it has a place. */
   readonly allowed: boolean;
   readonly limit: number;
+  /** How many places it has, or would have had. */
   readonly cost: number;
   /** What stands behind it: its `signal` says that the place is lost. `null` where it was denied. */
   readonly grant: Grant | null;
@@ -27,13 +29,31 @@ export interface ConcurrencyDecision extends AsyncDisposable {
   release(): Promise<void>;
 }
 
-/** Limits how many are at work at a time, over all processes together. What dies gives its place back after the TTL. */
+/**
+ * Limits how many are at work at a time, over all processes together: the permits of a semaphore for each key. What dies
+ * gives its place back after the TTL. The limit holds for places; work overlaps with the next one if it goes on after its
+ * lease was lost, which the `signal` of the `grant` tells.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "leasehold";
+ * await using coordinator = await connect("memory:");
+ * const exports = coordinator.concurrencyLimiter("exports", { limit: 1 });
+ * {
+ *   await using first = await exports.take("acme");
+ *   console.log(first.allowed, (await exports.take("acme")).allowed); // true false
+ * }
+ * console.log((await exports.take("acme")).allowed); // true
+ * ```
+ */
 export interface ConcurrencyLimiter {
   readonly name: string;
   readonly limit: number;
   /**
-   * Takes a place, or `cost` of them; waits for it for at most `wait`, first come first served across processes.
+   * Takes a place, or `cost` of them; waits for it for at most `wait`, first come first served across processes. Two writes
+   * with the release; a denial is one read. Keys are any Unicode of 1 to 1,024 bytes.
    *
+   * @throws InvalidArgumentError (`INVALID_ARGUMENT`) for a cost that is no whole number from 1 to the limit.
    * @throws LimitMismatchError (`LIMIT_MISMATCH`) when the key is limited to another number.
    * @throws AbortedError (`ABORTED`) when the signal fires.
    * @throws UnavailableError (`UNAVAILABLE`) and the rest as `Semaphore.acquire` does.

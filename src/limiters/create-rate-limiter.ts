@@ -15,19 +15,38 @@ import type { RateLimiter, Reservation, ReserveOptions, TakeOptions } from "./ra
 import { createReservation } from "./reservation.ts";
 import { isAway, StoreGuard } from "./store-guard.ts";
 
-/** Options of {@link Coordinator.rateLimiter}. */
+/**
+ * Options of {@link Coordinator.rateLimiter}.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "leasehold";
+ * await using coordinator = await connect("memory:");
+ * const limiter = coordinator.rateLimiter("api", {
+ *   policies: [{ name: "hourly", limit: 1_000, per: "1h" }],
+ *   mode: "exact",
+ *   onUnavailable: "local",
+ *   timeout: "250ms",
+ * });
+ * console.log((await limiter.take("user 7")).source); // store
+ * ```
+ */
 export interface RateLimiterOptions {
-  /** 1 to 8 limits; a key must have room in all of them. */
+  /**
+   * 1 to 8 limits, each with a name of its own; a key must have room in all of them. They may change on a live key: what is
+   * used goes on under the name of the policy, and processes with other policies keep theirs.
+   */
   readonly policies: readonly Policy[];
   /**
-   * `exact`: every decision is a write, and those of one moment share one. `leased`: this process holds a few tokens in
-   * advance and decides most without a request; the fleet never admits more than the limit either way, but may admit
-   * less, by what others hold for a moment. `auto` (default): `exact` until a key is asked for 200 times a second here.
+   * `exact`: what is admitted is written first, and all of one moment share one write. `leased`: this process holds a few
+   * tokens in advance, for at most 2.3 s, and decides most without a request. The fleet never admits more than the limit
+   * either way; leased, it may admit less, by what others hold for a moment, and what a process held that died counts as
+   * used. `auto` (default): `exact` until a key is asked for 200 times a second here, and `leased` while that lasts.
    */
   readonly mode?: "auto" | "exact" | "leased";
   /**
-   * What is decided while the store is away, and marked as `degraded`. `deny` (default), `allow`, or `local`: this
-   * process's share of the limits.
+   * What `take` and `reserve` decide while the store is away, marked as `degraded`: `deny` (default), `allow`, or `local`,
+   * this process's share of the limits, which begins unused. One decision in a second finds out whether the store is back.
    */
   readonly onUnavailable?: "deny" | "allow" | "local";
   /**
@@ -35,7 +54,7 @@ export interface RateLimiterOptions {
    * process that lately wrote to the same key, 16 at most.
    */
   readonly localShare?: number;
-  /** How long a decision waits for the store: 10 ms to 1 minute. Default 1 s. */
+  /** How long a call waits for the store: 10 ms to 1 minute. Default 1 s. What has no answer by then may still be applied. */
   readonly timeout?: Duration;
   /** How many takes with a `wait` may wait for one key in this process; more are denied at once. Default 1,000. */
   readonly queueMax?: number;

@@ -5,30 +5,50 @@ import { checkOptions } from "../core/options.ts";
 import { tokenUnits } from "./algorithms/token-bucket.ts";
 import { type CalendarUnit, calendarOf, unitMaxMs } from "./calendar.ts";
 
-/** One limit. */
+/**
+ * One limit. All count in whole numbers, on the store's clock, and never admit more than they say.
+ *
+ * @example
+ * ```ts
+ * import { connect, type Policy } from "leasehold";
+ * await using coordinator = await connect("memory:");
+ * const policies: readonly Policy[] = [
+ *   { limit: 10, per: "1s", burst: 20 },
+ *   { limit: 100, per: "1h", algorithm: "sliding-window" },
+ *   { limit: 1_000, per: "month", algorithm: "calendar-window", timeZone: "Europe/Berlin" },
+ * ];
+ * const limiter = coordinator.rateLimiter("api", { policies });
+ * console.log(limiter.policies.map(({ name }) => name).join(" ")); // 10/1s 100/1h 1000/month
+ * ```
+ */
 export type Policy = WindowPolicy | CalendarPolicy;
 
 /** A limit for each window of one length. */
 export interface WindowPolicy {
-  /** Shown in decisions and headers. Default: limit and window, as `100/1m`. */
+  /**
+   * Shown in decisions and headers, and kept in the store: a policy whose numbers change keeps what was used if it keeps its
+   * name. Any Unicode of 1 to 1,024 bytes. Default: limit and window, as `100/1m`.
+   */
   readonly name?: string;
   /** How many tokens in one `per`: a whole number from 1 to 2^40. */
   readonly limit: number;
   /** Over how long: 10 ms to 366 days. */
   readonly per: Duration;
   /**
-   * `token-bucket` (default): tokens come back evenly, and at most `burst` are had at once. `fixed-window`: the limit is
-   * had anew once `per` has passed since the first token. `sliding-window`: never more than the limit in any stretch of
-   * `per`.
+   * - `token-bucket` (default): tokens come back evenly, one every `per / limit`, and at most `burst` are had at once; in any
+   *   stretch of T at most `burst + T * limit / per`. The same as the generic cell rate algorithm (GCRA, ITU-T I.371).
+   * - `sliding-window`: never more than the limit in any stretch of `per`. A token counts for up to a tenth of `per` longer.
+   * - `fixed-window`: the limit is had anew once `per` has passed since the first token of the window; so up to twice the
+   *   limit in a stretch of `per`.
    */
   readonly algorithm?: "token-bucket" | "fixed-window" | "sliding-window";
   /** For a `token-bucket`: the most that is had at once, from 1 to 2^40. Default: the limit. */
   readonly burst?: number;
 }
 
-/** A limit for each minute, hour, day, week or month of the calendar. */
+/** A limit for each minute, hour, day, week (from Monday) or month of the calendar of a time zone. */
 export interface CalendarPolicy {
-  /** Shown in decisions and headers. Default: limit and unit, as `1000/day`. */
+  /** As that of a {@link WindowPolicy}. Default: limit and unit, as `1000/day`. */
   readonly name?: string;
   /** How many tokens in one unit: a whole number from 1 to 2^40. */
   readonly limit: number;
@@ -39,17 +59,18 @@ export interface CalendarPolicy {
   readonly timeZone?: string;
 }
 
-/** A {@link Policy} with its defaults. */
+/** A {@link Policy} with its defaults, as {@link RateLimiter.policies} shows it. */
 export interface ResolvedPolicy {
   readonly name: string;
   readonly algorithm: "token-bucket" | "fixed-window" | "sliding-window" | "calendar-window";
   readonly limit: number;
   /** The most at once: the `burst` of a token bucket, else the limit. */
   readonly burst: number;
-  /** The window in milliseconds; that of a calendar at its longest. */
+  /** The window in milliseconds; that of a calendar at its longest, with the change from summer time. */
   readonly windowMs: number;
-  /** For a calendar window. */
+  /** For a calendar window; else `undefined`. */
   readonly per: CalendarUnit | undefined;
+  /** As `per`. */
   readonly timeZone: string | undefined;
 }
 
