@@ -21,7 +21,9 @@ export interface Taking {
  */
 export class Takings {
   readonly #heartbeats: Heartbeats;
+  /** By entrant: who upgrades, or tries to, has several fences. */
   readonly #taken = new Map<string, Taking>();
+  readonly #entrants = new Map<string, string>();
   /** By entrant, and by session where that has ended: when who was told hears of it, at the latest. */
   readonly #hearsByMs = new Map<string, number>();
   readonly #thieves = new Set<string>();
@@ -50,7 +52,7 @@ export class Takings {
 
   /** Until when somebody may act under a grant that was taken; `undefined`: it was not. */
   untilMs(name: string, fence: number): number | undefined {
-    const taking = this.#taken.get(`${name}/${fence}`);
+    const taking = this.#taken.get(`${name} ${this.#entrants.get(`${name}/${fence}`)}`);
     if (taking === undefined) return undefined;
     const { holder, by, atMs } = taking;
     // Told by its own process, before anything is taken.
@@ -67,6 +69,7 @@ export class Takings {
 
   #takenIn(step: RosterStep): readonly Taking[] {
     const { atMs, by, name } = step;
+    for (const holder of step.after.holders) this.#entrants.set(`${name}/${holder.fence}`, idOf(holder));
     const removed = removedFences(step.before, step.after);
     const isTheft = this.#thieves.has(`${by} ${name}`);
     const stay = new Set(step.after.holders.map(idOf));
@@ -81,7 +84,7 @@ export class Takings {
         this.#hearsByMs.has(idOf(holder)) ||
         this.#hearsByMs.has(holder.session);
       const taking = { atMs, by, name, holder, wasTold };
-      this.#taken.set(`${name}/${holder.fence}`, taking);
+      this.#taken.set(`${name} ${idOf(holder)}`, taking);
       return [taking];
     });
   }
