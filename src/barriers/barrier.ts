@@ -149,6 +149,8 @@ export function createBarrier(host: RosterHost, name: string, parties: number): 
         return { near: ahead.slice(0, 1), further: ahead };
       },
     });
+    // Its process may have stood still until the others had long gone on without it.
+    grant.assertHeld();
     return dress(grant, note.round, note.fence);
   };
 

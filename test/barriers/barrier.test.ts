@@ -217,6 +217,24 @@ describe("parties that go", () => {
     expect([...entering, last].map(({ value }) => value?.round)).toEqual([1, 1, 1]);
   });
 
+  test("who was paused past its lease is let through by no round that began without it", async () => {
+    for (const first of ["timers", "answers"] as const) {
+      const world = createWorld({ clients: 2 });
+      const { runtime } = world;
+      const [stopped, other] = barriers(world, 2);
+      const entering = track(runtime, (stopped as Barrier).enter());
+      await runtime.advance(100);
+      world.client(0).pause();
+      await runtime.advance(100);
+      const others = await enterEach(world, [other as Barrier, other as Barrier]);
+      await runtime.advance(3 * deathMs);
+      expect(staysOf(others).map(({ round }) => round)).toEqual([1, 1]);
+      world.client(0).resume(first);
+      await runtime.settle();
+      expect(entering.value?.state).not.toBe("lost");
+    }
+  });
+
   test("who was paused past its lease and its wait is told when it goes on, before it asks the store", async () => {
     const world = createWorld({ clients: 2 });
     const { runtime } = world;

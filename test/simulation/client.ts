@@ -12,6 +12,7 @@ import { TrackedGrant, type TrackedHold } from "./tracked-grant.ts";
 
 /** What a client needs from its world. */
 export interface ClientHost {
+  readonly plan: { readonly ttlMaxMs: number };
   readonly choices: Choices;
   readonly names: readonly string[];
   readonly uses: ReadonlyMap<string, Use>;
@@ -74,6 +75,11 @@ export class Client {
 
   get ttlMs(): number {
     return this.plan.ttlMs;
+  }
+
+  /** The longest TTL of the world. */
+  get ttlMaxMs(): number {
+    return this.#host.plan.ttlMaxMs;
   }
 
   /** Whether it goes on after what it does now. */

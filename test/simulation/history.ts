@@ -9,7 +9,8 @@ import type { Plan } from "./plan.ts";
 export type Decoded =
   | { readonly kind: "roster"; readonly name: string; readonly roster: Roster }
   | { readonly kind: "session"; readonly session: string; readonly record: SessionRecord }
-  | { readonly kind: "counter"; readonly name: string; readonly counter: CounterRecord };
+  | { readonly kind: "counter"; readonly name: string; readonly counter: CounterRecord }
+  | { readonly kind: "limit"; readonly record: string };
 
 /** What one store event did to one key. */
 export interface DecodedChange {
@@ -115,6 +116,19 @@ export type Happening =
   | { readonly what: "added"; readonly call: number; readonly name: string; readonly sum: number }
   /** Nobody knows whether the add was applied. */
   | { readonly what: "add doubtful"; readonly call: number; readonly name: string; readonly code: string }
+  | { readonly what: "tokens asked"; readonly call: number; readonly name: string; readonly cost: number }
+  /** They were taken, at some moment since they were asked for. */
+  | {
+      readonly what: "tokens taken";
+      readonly call: number;
+      readonly name: string;
+      readonly tokens: number;
+      readonly source: string;
+    }
+  /** `source`: who said no; `degraded`: that the store was away. Or the code of an error. */
+  | { readonly what: "tokens denied"; readonly call: number; readonly name: string; readonly source: string }
+  /** Tokens that had been set apart were used up, or given back. */
+  | { readonly what: "tokens settled"; readonly call: number; readonly name: string; readonly code: string }
   /** A process began, or ended. */
   | {
       readonly what: "process";
@@ -160,6 +174,8 @@ export interface History {
   readonly steps: number;
 }
 
+const textDecoder = new TextDecoder();
+
 /** Reads a record by its kind. */
 export function decode(record: StoredRecord | null): Decoded | null {
   if (record === null) return null;
@@ -167,6 +183,7 @@ export function decode(record: StoredRecord | null): Decoded | null {
   const [, kind, name = ""] = key.split(".");
   if (kind === "session") return { kind: "session", session: name, record: decodeSession(key, value) };
   if (kind === "counter") return { kind: "counter", name, counter: decodeCounter(key, value) };
+  if (kind === "rate-limit") return { kind: "limit", record: textDecoder.decode(value) };
   const { roster, name: lockName } = decodeRoster(key, value);
   return { kind: "roster", name: lockName, roster };
 }
@@ -191,6 +208,7 @@ function lineOf({ atMs, localMs, by, ...happening }: HistoryEvent): string {
 function textOf(decoded: Decoded | null): string {
   if (decoded === null) return "nothing";
   if (decoded.kind === "counter") return JSON.stringify([decoded.counter.sum, ...decoded.counter.receipts]);
+  if (decoded.kind === "limit") return decoded.record;
   if (decoded.kind === "session") {
     const { record } = decoded;
     // Who declares a death says the name of this machine and its process, which are not of the run.

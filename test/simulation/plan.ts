@@ -105,14 +105,18 @@ export interface Plan {
 /** The tolerance that every client is given. */
 export const driftTolerance = 0.1;
 const rateMax = Math.sqrt(1 + driftTolerance);
+/** By how much the clock of a store and that of a machine may differ. Limits are judged by the one, as told by the other. */
+const storeRateMax = 1.000_49;
 const accidentsMax = 8;
 
 /** Each seed is another world: it has some of the faults, at rates of its own. */
 export function drawPlan(choices: Choices): Plan {
   const ttlMaxMs = choices.oneOf("ttl", [600, 3_000, 10_000]);
   const chaosMs = choices.between("chaos", 4, 9) * ttlMaxMs;
-  const isDriftTolerated = choices.likely("drift tolerated", 0.9);
+  const stage = drawStage(choices);
+  const isDriftTolerated = stage.theme === "limits" || choices.likely("drift tolerated", 0.9);
   const areWallClocksRight = choices.likely("wall clocks right", 0.5);
+  const clockRateMax = stage.theme === "limits" ? storeRateMax : isDriftTolerated ? rateMax : 1.6;
   const clientCount = choices.whole("clients", 2, 5);
   const operations = choices.whole("operations", 2, 6);
   const mixedTtls = choices.likely("mixed ttls", 0.2);
@@ -121,12 +125,11 @@ export function drawPlan(choices: Choices): Plan {
     return {
       name,
       ttlMs: mixedTtls && index % 2 === 1 ? ttlMaxMs / 2 : ttlMaxMs,
-      clock: drawClock(choices, name, { isDriftTolerated, areWallClocksRight, ttlMaxMs }),
+      clock: drawClock(choices, name, { rateMax: clockRateMax, areWallClocksRight, ttlMaxMs }),
       operations,
     };
   });
   const names = choices.likely("two names", 0.15) ? ["job", "other"] : ["job"];
-  const stage = drawStage(choices);
   const lowMs = choices.magnitude("latency", 0.2, 0.01 * ttlMaxMs);
   const highMs = lowMs * choices.between("jitter", 1.1, 8);
   return {
@@ -174,17 +177,16 @@ function drawClock(
   choices: Choices,
   name: string,
   world: {
-    readonly isDriftTolerated: boolean;
+    readonly rateMax: number;
     readonly areWallClocksRight: boolean;
     readonly ttlMaxMs: number;
   },
 ): ClockError {
   const place = `${name}.clock`;
-  const limit = world.isDriftTolerated ? rateMax : 1.6;
   // The edges of what is tolerated are where mistakes show.
   const power = choices.oneOf(`${place}.edge`, [-1, -1, 0, 1, 1, choices.between(`${place}.power`, -1, 1)]);
   return {
-    rate: limit ** power,
+    rate: world.rateMax ** power,
     wallOffsetMs: world.areWallClocksRight ? 0 : choices.between(`${place}.offset`, -20, 20) * world.ttlMaxMs,
     isWallKeptRight: world.areWallClocksRight,
   };

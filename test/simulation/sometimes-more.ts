@@ -21,6 +21,11 @@ export const moreRarities = [
   "web lock shared",
   "web lock stolen",
   "web lock not available",
+  "tokens taken by a request",
+  "tokens taken from a lease",
+  "tokens denied",
+  "tokens denied while the store was away",
+  "reservation settled",
 ] as const;
 
 export type MoreRarity = (typeof moreRarities)[number];
@@ -71,6 +76,13 @@ function rarityOf(event: HistoryEvent, webLock: string): MoreRarity | undefined 
   if (event.what === "barrier entered") return "party entered a barrier";
   if (event.what === "barrier left") return "party left a barrier with the others";
   if (event.what === "latch passed") return "came through a latch";
+  if (event.what === "tokens taken") {
+    return event.source === "lease" ? "tokens taken from a lease" : "tokens taken by a request";
+  }
+  if (event.what === "tokens denied") {
+    return event.source === "degraded" ? "tokens denied while the store was away" : "tokens denied";
+  }
+  if (event.what === "tokens settled" && event.code === "OK") return "reservation settled";
   const isRefused = event.what === "not granted" && event.name === webLock && event.code === "NONE";
   return isRefused ? "web lock not available" : undefined;
 }

@@ -1,13 +1,22 @@
 import type { Choices } from "../../src/testing/simulation/choices.ts";
 
 /** What most of what goes on in a world is about. Locks go on in all of them. */
-export const themes = ["locks", "elections", "groups", "schedules", "barriers", "web locks"] as const;
+export const themes = [
+  "locks",
+  "elections",
+  "groups",
+  "schedules",
+  "barriers",
+  "web locks",
+  "limits",
+] as const;
 
 export type Theme = (typeof themes)[number];
 
 /** Locks are what everything else stands on: most worlds are about them. */
 const themesOfTwenty: readonly Theme[] = [
-  ...Array<Theme>(10).fill("locks"),
+  "limits",
+  ...Array<Theme>(9).fill("locks"),
   ...Array<Theme>(2).fill("elections"),
   "groups",
   ...Array<Theme>(2).fill("schedules"),
@@ -33,6 +42,17 @@ export interface Stage {
   /** How often a latch is counted down until it opens. */
   readonly count: number;
   readonly webLock: string;
+  /** A bucket and a sliding window. */
+  readonly limits: readonly Limit[];
+}
+
+/** A limit of a world: small, so that it is reached. */
+export interface Limit {
+  readonly algorithm: "token-bucket" | "sliding-window";
+  readonly limit: number;
+  /** Over how many TTLs. */
+  readonly perTtls: number;
+  readonly burst?: number;
 }
 
 /** Draws the stage of a world. */
@@ -50,5 +70,18 @@ export function drawStage(choices: Choices): Stage {
     latches: ["first latch", "second latch"],
     count: choices.whole("count", 2, 4),
     webLock: "page",
+    limits: [
+      {
+        algorithm: "token-bucket",
+        limit: choices.whole("bucket limit", 2, 20),
+        perTtls: choices.magnitude("bucket per", 0.2, 2),
+        burst: choices.whole("burst", 2, 10),
+      },
+      {
+        algorithm: "sliding-window",
+        limit: choices.whole("window limit", 2, 12),
+        perTtls: choices.magnitude("window per", 0.2, 1),
+      },
+    ],
   };
 }

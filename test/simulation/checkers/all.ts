@@ -11,6 +11,7 @@ import {
 import { holdersActInTurn, sectionsDoNotOverlap } from "./exclusion.ts";
 import { fencesRise, grantsHaveFencesOfTheirOwn, resourceIsSafe } from "./fences.ts";
 import { forcedReleasesTake, theTakenAreTold } from "./forced.ts";
+import { limitsHold } from "./limits.ts";
 import { countersAreLinearizable, locksAreLinearizable } from "./linearizability.ts";
 import {
   callersAreServedInOrder,
@@ -58,4 +59,5 @@ export const checkers: readonly Checker[] = [
   nobodyPassesAlone,
   partiesLeaveTogether,
   latchesOpenAtTheirCount,
+  limitsHold,
 ];

@@ -49,9 +49,8 @@ export class Liberties {
       const isOver = handOver.name === name && !after.holders.some((holder) => holder.fence === fence);
       const wasThere = before.holders.some((holder) => holder.fence === fence);
       if (!isOver || !wasThere || handOver.by !== by) continue;
-      const named =
-        before.waiters.find(({ identity }) => identity === to) ?? isNew.find((it) => it.identity === to);
-      if (named !== undefined) orders.push(inFront(named, before.waiters));
+      const named = [...before.waiters, ...isNew].filter(({ identity }) => identity === to);
+      for (const candidate of named) orders.push(inFront(candidate, before.waiters));
     }
     const thief = after.holders.find((holder) => isNew.some((it) => idOf(it) === idOf(holder)));
     if (thief !== undefined && this.#isOpen(this.#thieves, by, name))

@@ -1,4 +1,5 @@
 import { counterMutants } from "./counter-mutants.ts";
+import { limitMutants } from "./limit-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { primitiveMutants } from "./primitive-mutants.ts";
 import { rosterMutants } from "./roster-mutants.ts";
@@ -10,4 +11,5 @@ export const mutants: readonly Mutant[] = [
   ...rosterMutants,
   ...primitiveMutants,
   ...counterMutants,
+  ...limitMutants,
 ];

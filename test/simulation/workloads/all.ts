@@ -1,6 +1,7 @@
 import { barrierWorkloads } from "./barriers.ts";
 import { counterWorkloads } from "./counters.ts";
 import { groupWorkloads } from "./groups.ts";
+import { limitWorkloads } from "./limits.ts";
 import { lockWorkloads } from "./locks.ts";
 import { scheduleWorkloads } from "./schedules.ts";
 import { webLockWorkloads } from "./web-locks.ts";
@@ -14,4 +15,5 @@ export const workloads: readonly Workload[] = [
   ...scheduleWorkloads,
   ...barrierWorkloads,
   ...webLockWorkloads,
+  ...limitWorkloads,
 ];

@@ -2,6 +2,7 @@ import type { Client } from "../client.ts";
 import type { Stage, Theme } from "../stage.ts";
 import { passTogether } from "./barriers.ts";
 import { shareEvenly } from "./groups.ts";
+import { takeInPeace } from "./limits.ts";
 import { runNextSlot } from "./schedules.ts";
 import { stealInPeace } from "./web-locks.ts";
 
@@ -19,6 +20,7 @@ const finales: Readonly<Partial<Record<Theme, (finale: Finale) => Promise<void>>
   schedules: runNextSlot,
   barriers: passTogether,
   "web locks": stealInPeace,
+  limits: takeInPeace,
 };
 
 /** How worlds of a theme end; what they do with locks comes before that. */
