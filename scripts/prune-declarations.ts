@@ -1,6 +1,6 @@
 /**
  * Deletes from `dist` the type declarations that no subpath of the package leads to: nobody can import them, and they are
- * a good part of what everybody would download. The last step of the build.
+ * a good part of what everybody would download.
  */
 import { globSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join, normalize, resolve } from "node:path";
