@@ -11,7 +11,6 @@ import { budget, callMax, reservationTtlMs } from "./model.ts";
 import type { Told } from "./worker.ts";
 
 const names = ["alpha", "bravo", "charlie"];
-const hangsAt = 3;
 const folder = mkdtempSync(join(tmpdir(), "leasehold-token-budget-"));
 const { values } = parseArgs({ options: { url: { type: "string" } } });
 const url = values.url ?? `sqlite:${join(folder, "limits.db")}`;
@@ -41,14 +40,16 @@ await using coordinator = await connect(url, { namespace });
 const tokens = coordinator.rateLimiter("model tokens", { policies: [budget], timeout: "10s" });
 const counted = async (): Promise<number> => budget.limit - (await tokens.peek("team-a")).remaining;
 
-/** A worker's life. Resolves when the budget had no room for it, or when it was killed. */
-async function work(name: string): Promise<Account> {
-  const account: Account = { name, calls: 0, reserved: 0, used: 0, lost: 0, isLate: false };
-  const child = fork(
-    join(import.meta.dirname, "worker.ts"),
-    [url, namespace, name, String(name === "bravo" ? hangsAt : 0)],
-    { execArgv: ["--disable-warning=ExperimentalWarning"] },
-  );
+const accounts: readonly Account[] = names.map((name) => ({
+  ...{ name, calls: 0, reserved: 0, used: 0, lost: 0, isLate: false },
+}));
+
+/** A worker's life. Resolves when the budget had no room for its next call, or when it was killed. */
+async function work(account: Account, isToHang = false): Promise<void> {
+  const { name } = account;
+  const child = fork(join(import.meta.dirname, "worker.ts"), [url, namespace, name, isToHang ? "hang" : ""], {
+    execArgv: ["--disable-warning=ExperimentalWarning"],
+  });
   children.push(child);
   child.on("message", ({ what, reserved, used, isLate }: Told) => {
     account.calls += 1;
@@ -56,7 +57,7 @@ async function work(name: string): Promise<Account> {
     account.used += used;
     account.isLate ||= isLate;
     if (what !== "hangs") return;
-    account.lost = reserved;
+    account.lost += reserved;
     child.kill("SIGKILL");
     console.log(
       `SIGKILL: ${name} is dead in the middle of a call, for which it had reserved ${reserved} tokens`,
@@ -64,14 +65,17 @@ async function work(name: string): Promise<Account> {
   });
   // A message may come after the exit, but not after the end of its channel.
   await Promise.all([once(child, "exit"), once(child, "disconnect")]);
-  if (child.exitCode === 0 || child.signalCode === "SIGKILL") return account;
+  if (child.exitCode === 0 || child.signalCode === "SIGKILL") return;
   throw new Error(`${name} ended with ${child.exitCode ?? child.signalCode}`);
 }
 
 console.log(
   `${names.length} workers share ${budget.limit} tokens a day, at most ${callMax} for a call, over ${url}`,
 );
-const accounts = await Promise.all(names.map(work));
+const [, bravo] = accounts;
+if (bravo === undefined) throw new Error("there is no second worker");
+await work(bravo, true);
+await Promise.all(accounts.map((account) => work(account)));
 const atTheEnd = await counted();
 // The reservation of the dead runs out: it counted before, and counts as used from now on.
 await setTimeout(1.5 * reservationTtlMs);

@@ -1,4 +1,4 @@
-// One worker that asks a model: `node worker.ts URL NAMESPACE NAME HANGS_AT`. It ends when the budget has no room for a call.
+// One worker that asks a model: `node worker.ts URL NAMESPACE NAME [hang]`. It ends when the budget has no room for a call.
 import { connect } from "../../src/index.ts";
 import { askModel, budget, callMax, reservationTtlMs } from "./model.ts";
 
@@ -11,7 +11,7 @@ export interface Told {
   readonly isLate: boolean;
 }
 
-const [, , url = "", namespace = "", name = "", hangsAt = ""] = process.argv;
+const [, , url = "", namespace = "", name = "", fate = ""] = process.argv;
 const tell = (told: Told): void => {
   process.send?.(told, undefined, undefined, () => undefined);
 };
@@ -23,7 +23,7 @@ for (let call = 1; ; call += 1) {
   // What the call may cost at most is set apart before, so no call can lead beyond the budget.
   await using reservation = await tokens.reserve("team-a", { cost: callMax, ttl: reservationTtlMs });
   if (!reservation.allowed) break;
-  if (call === Number(hangsAt)) {
+  if (fate === "hang") {
     tell({ what: "hangs", reserved: callMax, used: 0, isLate: false });
     // Killed here: nobody will ever say what the call has cost.
     await new Promise(() => setInterval(() => undefined, 1_000));
