@@ -29,8 +29,9 @@ async function loop(): Promise<void> {
 process.on("message", () => {
   isStopping = true;
 });
+// It outlives no test.
+process.on("disconnect", () => process.exit(0));
 process.send?.("ready");
 await Promise.all(Array.from({ length: Number(inFlight) }, loop));
 await coordinator.close();
-process.disconnect?.();
 process.exit(0);

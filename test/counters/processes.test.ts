@@ -30,6 +30,8 @@ interface Adder extends Disposable {
   read(): { readonly asked: number; readonly sums: readonly number[]; readonly failures: readonly string[] };
 }
 
+type Three<T> = readonly [T, T, T];
+
 const program = fileURLToPath(new URL("./adding-process.ts", import.meta.url));
 
 async function startAdder(url: string, bound = ""): Promise<Adder> {
@@ -80,18 +82,19 @@ describe.each(Object.entries(stores))("on %s", (name, freshUrl) => {
   ])("processes that are killed and stopped count once %s", async (_how, bound) => {
     const url = freshUrl();
     await using coordinator = await connect(url);
-    using victim = await startAdder(url, bound);
-    using sleeper = await startAdder(url, bound);
-    using third = await startAdder(url, bound);
+    const starting = [1, 2, 3].map(() => startAdder(url, bound)) as Three<Promise<Adder>>;
+    using victim = await starting[0];
+    using sleeper = await starting[1];
+    using third = await starting[2];
     const adders = [victim, sleeper, third];
-    await Promise.all(adders.map((adder) => told(adder, 10)));
+    await Promise.all(adders.map((adder) => told(adder, 5)));
     stop(sleeper.child);
-    await told(third, 20);
+    await told(third, 10);
     victim.child.kill("SIGKILL");
     await victim.ended;
-    await told(third, 20);
+    await told(third, 10);
     sleeper.child.kill("SIGCONT");
-    await told(sleeper, 10);
+    await told(sleeper, 5);
     for (const { child } of [sleeper, third]) child.send("stop");
     await Promise.all([sleeper.ended, third.ended]);
     const reports = adders.map((adder) => adder.read());
