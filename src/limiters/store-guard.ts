@@ -82,9 +82,9 @@ export class StoreGuard {
     const nowMs = this.#runtime.monotonicMs();
     for (const pending of this.#pending) {
       if (pending.untilMs > nowMs) {
-        this.#cancelTimer = this.#runtime.schedule(pending.untilMs - nowMs, this.#onTimer, {
-          holdsProcessOpen: true,
-        });
+        // What rounding leaves of a delay moves no clock: it would be due again at once, and again.
+        const delayMs = Math.max(1, pending.untilMs - nowMs);
+        this.#cancelTimer = this.#runtime.schedule(delayMs, this.#onTimer, { holdsProcessOpen: true });
         return;
       }
       this.#pending.delete(pending);
