@@ -30,8 +30,6 @@ interface Adder extends Disposable {
   read(): { readonly asked: number; readonly sums: readonly number[]; readonly failures: readonly string[] };
 }
 
-type Three<T> = readonly [T, T, T];
-
 const program = fileURLToPath(new URL("./adding-process.ts", import.meta.url));
 
 async function startAdder(url: string, bound = ""): Promise<Adder> {
@@ -82,7 +80,8 @@ describe.each(Object.entries(stores))("on %s", (name, freshUrl) => {
   ])("processes that are killed and stopped count once %s", async (_how, bound) => {
     const url = freshUrl();
     await using coordinator = await connect(url);
-    const starting = [1, 2, 3].map(() => startAdder(url, bound)) as Three<Promise<Adder>>;
+    const start = () => startAdder(url, bound);
+    const starting = [start(), start(), start()] as const;
     using victim = await starting[0];
     using sleeper = await starting[1];
     using third = await starting[2];
