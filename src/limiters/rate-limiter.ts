@@ -119,8 +119,8 @@ export interface RateLimiter {
    */
   block(key: string, duration: Duration): Promise<void>;
   /**
-   * As if the key had never been used, and not blocked. What other processes hold in advance or have reserved counts on. A
-   * process that denied the key within the last second may do so once more. As {@link RateLimiter.penalty} in all else.
+   * As if the key had never been used, and not blocked. What other processes hold in advance or have reserved counts on.
+   * Another process may deny the key for up to a second longer. As {@link RateLimiter.penalty} in all else.
    */
   reset(key: string): Promise<void>;
   /**
