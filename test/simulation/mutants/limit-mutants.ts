@@ -26,24 +26,10 @@ export const limitMutants: readonly Mutant[] = [
     over,
   ),
   mutant(
-    "leased tokens are spent after their end",
-    "limiters/token-lease.ts",
-    "(this.#slots[0] as Slot).expiresAtMs <= latestMs",
-    "(this.#slots[0] as Slot).expiresAtMs + 2_000 <= latestMs",
-    over,
-  ),
-  mutant(
     "what is spent of a lease is given back",
     "limiters/limiter-commands.ts",
     "Math.max(0, tokens - unspent)",
     "0 * Math.max(0, tokens - unspent)",
-    over,
-  ),
-  mutant(
-    "what is left of a lease stays when it was given back",
-    "limiters/token-lease.ts",
-    "slot.unspent -= unspent;",
-    "slot.unspent -= 0 * unspent;",
     over,
   ),
 ].map((each) => ({ ...each, theme: "limits" }) as const);
