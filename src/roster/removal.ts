@@ -32,11 +32,13 @@ export function remove(
   removal: Omit<Removal, "fences">,
 ): Roster {
   if (isRemoved(roster, removal.id)) return roster;
-  const fences = targets.flatMap((target) => {
+  const held = targets.flatMap((target) => {
     const place = standing(roster, target);
-    return place.place === "holder" || place.place === "growing" ? [place.holder.fence] : [];
+    return place.place === "holder" || place.place === "growing" ? [place.holder] : [];
   });
-  const left = targets.reduce(leave, roster);
+  // Who lost it already and waits again, perhaps under the same ticket, keeps its place in line.
+  const left = held.reduce(leave, roster);
+  const fences = held.map(({ fence }) => fence);
   const remembered = { ...removal, fences: fences.slice(0, fencesMax) };
   return {
     ...left,
