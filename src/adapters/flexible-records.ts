@@ -1,5 +1,5 @@
 import type { Coordinator } from "../coordinator.ts";
-import { describe } from "../core/durations.ts";
+import { type Duration, describe } from "../core/durations.ts";
 import { InvalidArgumentError, UnavailableError } from "../core/errors.ts";
 import type { Decision, PolicyStanding } from "../limiters/decision.ts";
 import { type Policy, tokensMax } from "../limiters/policy.ts";
@@ -36,12 +36,14 @@ const limitersMax = 1_000;
 export class FlexibleRecords {
   readonly #coordinator: Coordinator;
   readonly #name: string;
+  readonly #timeout: Duration;
   readonly #limiters = new Map<string, RateLimiter>();
 
-  constructor(coordinator: Coordinator, name: string) {
+  constructor(coordinator: Coordinator, name: string, timeout: Duration) {
     this.#coordinator = coordinator;
     this.#name = name;
-    // What is wrong with the name is said now.
+    this.#timeout = timeout;
+    // What is wrong with them is said now.
     this.#limiterOf(1, 60_000);
   }
 
@@ -144,7 +146,9 @@ export class FlexibleRecords {
     const counting = policy("consumed", tokensMax);
     const limits = points >= 1 && points < tokensMax;
     const policies = limits ? [policy("points", points), counting] : [counting];
-    const limiter = this.#coordinator.rateLimiter(this.#name, { policies, mode: "exact" });
+    const limiter = this.#coordinator.rateLimiter(this.#name, {
+      ...{ policies, mode: "exact", timeout: this.#timeout },
+    });
     if (this.#limiters.size >= limitersMax) {
       const [oldest = ""] = this.#limiters.keys();
       this.#limiters.delete(oldest);

@@ -1,5 +1,5 @@
 import type { Coordinator } from "../coordinator.ts";
-import { describe } from "../core/durations.ts";
+import { type Duration, describe } from "../core/durations.ts";
 import { InvalidArgumentError, UnavailableError } from "../core/errors.ts";
 import { checkName } from "../core/names.ts";
 import { checkOptions } from "../core/options.ts";
@@ -23,10 +23,12 @@ export interface HitStoreOptions {
    * What is answered while the store is away. Default: an error, with which the framework does what its own options say.
    */
   readonly onUnavailable?: "deny" | "allow" | "local";
+  /** How long a decision waits for the store before it counts as away: 10 ms to 1 minute. Default 1 s. */
+  readonly timeout?: Duration;
 }
 
 /** The names of {@link HitStoreOptions}. */
-export const hitStoreOptions = ["name", "algorithm", "mode", "onUnavailable"];
+export const hitStoreOptions = ["name", "algorithm", "mode", "onUnavailable", "timeout"];
 
 /** How one key stands, as frameworks count it. */
 export interface Hits {
@@ -147,11 +149,12 @@ export class HitLimiters {
     const known = this.#limiters.get(id);
     if (known !== undefined) return known;
     const { name, algorithm = "fixed-window", mode = "exact", onUnavailable = "deny" } = this.#options;
+    const { timeout = "1s" } = this.#options;
     // Always the same name, so that what is used stays used when the limit changes.
     const policies: readonly Policy[] = [
       { name: "default", limit, per: Math.min(windowMaxMs, windowMs), algorithm },
     ];
-    const limiter = this.#coordinator.rateLimiter(name, { policies, mode, onUnavailable });
+    const limiter = this.#coordinator.rateLimiter(name, { policies, mode, onUnavailable, timeout });
     if (this.#limiters.size >= limitersMax) {
       const [oldest = ""] = this.#limiters.keys();
       this.#limiters.delete(oldest);

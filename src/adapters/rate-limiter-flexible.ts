@@ -4,7 +4,7 @@ import type {
   RateLimiterStoreAbstract,
 } from "rate-limiter-flexible";
 import type { Coordinator } from "../coordinator.ts";
-import { describe } from "../core/durations.ts";
+import { type Duration, describe } from "../core/durations.ts";
 import { InvalidArgumentError, MissingDependencyError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import { type FlexibleRecord, FlexibleRecords } from "./flexible-records.ts";
@@ -32,6 +32,8 @@ export interface FlexibleRateLimiterOptions {
   readonly insuranceLimiter?: RateLimiterStoreAbstract | RateLimiterCompatibleAbstract;
   /** What the keys of these limiters are called in the coordinator's store. Default: `rate-limiter-flexible`. */
   readonly name?: string;
+  /** How long a decision waits for the store before it fails: 10 ms to 1 minute. Default 1 s. */
+  readonly timeout?: Duration;
 }
 
 type Flexible = typeof import("rate-limiter-flexible");
@@ -40,7 +42,7 @@ type StoreClass = new (options: StoreOptions) => RateLimiterStoreAbstract;
 
 const known = [
   ...["points", "duration", "keyPrefix", "blockDuration", "blockOnConsumed", "inMemoryBlockOnConsumed"],
-  ...["inMemoryBlockDuration", "execEvenly", "execEvenlyMinDelayMs", "insuranceLimiter", "name"],
+  ...["inMemoryBlockDuration", "execEvenly", "execEvenlyMinDelayMs", "insuranceLimiter", "name", "timeout"],
 ];
 
 /**
@@ -74,9 +76,9 @@ export async function flexibleRateLimiter(
   if (typeof (coordinator as Partial<Coordinator> | undefined)?.rateLimiter !== "function") {
     throw new InvalidArgumentError(`flexibleRateLimiter needs a coordinator; got ${describe(coordinator)}`);
   }
-  const { name = "rate-limiter-flexible", ...rest } = options;
+  const { name = "rate-limiter-flexible", timeout = "1s", ...rest } = options;
   const RateLimiterLeasehold = storeClass(await loadFlexible());
-  return new RateLimiterLeasehold({ ...rest, storeClient: new FlexibleRecords(coordinator, name) });
+  return new RateLimiterLeasehold({ ...rest, storeClient: new FlexibleRecords(coordinator, name, timeout) });
 }
 
 async function loadFlexible(): Promise<Flexible> {

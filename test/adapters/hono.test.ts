@@ -199,8 +199,10 @@ describe("a request", () => {
   });
 
   test("waits for its turn where that is wanted", async () => {
-    const limiter = limiterOf(0, [{ limit: 20, per: "1s", burst: 1 }]);
-    const url = await serve(greeter(limiter, { wait: "10s" }));
+    await using running = sharedStore({ runsByItself: true });
+    const policies = [{ limit: 20, per: "1s", burst: 1 }] as const;
+    const limiter = running.coordinators[0].rateLimiter("api", { policies });
+    const url = await serve(greeter(limiter, { wait: "20s" }));
     expect(await storm([url], 8)).toEqual({ 200: 8 });
   });
 });

@@ -17,14 +17,21 @@ export interface SharedStore extends AsyncDisposable {
   setAway(isAway: boolean): void;
 }
 
-/** Makes a store in memory and two coordinators of it, on the system's clock with what passed besides. */
-export function sharedStore(): SharedStore {
+/**
+ * Makes a store in memory and two coordinators of it. Their time passes only by `pass`, so that a slow machine changes
+ * nothing; timers run as ever.
+ */
+export function sharedStore(options: { readonly runsByItself?: boolean } = {}): SharedStore {
   let passedMs = 0;
   let isAway = false;
+  const startedAtMs = systemRuntime.monotonicMs();
+  const wallStartedAtMs = systemRuntime.wallMs();
+  const elapsedMs = (): number =>
+    passedMs + (options.runsByItself === true ? systemRuntime.monotonicMs() - startedAtMs : 0);
   const runtime = {
     ...systemRuntime,
-    monotonicMs: () => systemRuntime.monotonicMs() + passedMs,
-    wallMs: () => systemRuntime.wallMs() + passedMs,
+    monotonicMs: () => startedAtMs + elapsedMs(),
+    wallMs: () => wallStartedAtMs + elapsedMs(),
   };
   const store = memoryBackend({ runtime });
   const view = (): ObservedBackend => {

@@ -89,15 +89,13 @@ describe("consume", () => {
   });
 
   test("keeps keys and prefixes apart", async () => {
-    const [one, other] = [await make({ keyPrefix: "one" }), await make({ keyPrefix: "other" })];
+    const one = await make({ keyPrefix: "one" });
+    const other = await make({ keyPrefix: "other" });
     await one.consume("a", 2);
     expect(await one.consume("b")).toMatchObject({ consumedPoints: 1 });
     expect(await other.consume("a")).toMatchObject({ consumedPoints: 1 });
-    expect([one.getKey("a"), (await make({ keyPrefix: "" })).getKey("a"), (await make()).getKey(7)]).toEqual([
-      "one:a",
-      "a",
-      "rlflx:7",
-    ]);
+    const bare = await make({ keyPrefix: "" });
+    expect([one.getKey("a"), bare.getKey("a"), (await make()).getKey(7)]).toEqual(["one:a", "a", "rlflx:7"]);
   });
 
   test("takes a duration of its own for a key that is new", async () => {
@@ -295,7 +293,9 @@ describe("within the wrappers of the package", () => {
   });
 
   test("a queue waits for the duration to begin anew", async () => {
-    const queue = new RateLimiterQueue(await make({ points: 1, duration: 1 }));
+    await using running = sharedStore({ runsByItself: true });
+    const limiter = await flexibleRateLimiter(running.coordinators[0], { points: 1, duration: 1 });
+    const queue = new RateLimiterQueue(limiter);
     expect(await queue.removeTokens(1)).toBe(0);
     expect(await queue.removeTokens(1)).toBe(0);
     await expect(queue.removeTokens(2)).rejects.toThrow("exceeds maximum");
@@ -388,7 +388,8 @@ describe("bad input", () => {
   test("options that cannot be are refused", async () => {
     const invalid = { code: "INVALID_ARGUMENT" };
     await expect(make({ durations: 5 } as object)).rejects.toMatchObject(invalid);
-    await expect(make({ name: "" })).rejects.toMatchObject(invalid);
+    for (const options of [{ name: "" }, { timeout: 1 }])
+      await expect(make(options)).rejects.toMatchObject(invalid);
     const none = {} as Coordinator;
     await expect(flexibleRateLimiter(none, { points: 1, duration: 1 })).rejects.toMatchObject(invalid);
     await expect(make({ points: Number.NaN })).rejects.toThrow("points must be set");
