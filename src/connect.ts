@@ -11,6 +11,8 @@ import { threadsRuntime } from "./core/runtime.ts";
 import { parseHeartbeat } from "./heartbeat/heartbeat-options.ts";
 import { openBackend } from "./open-backend.ts";
 
+const allOptions = [...coordinatorOptions, "setup", "url", "heartbeat", "watchdog"];
+
 /** Options of {@link connect}. */
 export interface ConnectOptions extends CoordinatorOptions {
   /** The store, where it is not given as the first argument. */
@@ -57,10 +59,12 @@ export async function connect(
   url: string | URL | (ConnectOptions & { readonly url: string | URL }),
   options: Omit<ConnectOptions, "url"> = {},
 ): Promise<Coordinator> {
+  // Spreading a number or an array would lose it, and with it the options that were meant.
+  if (options !== undefined) checkOptions("connect", options, allOptions);
   const asked: ConnectOptions =
     typeof url === "object" && url !== null && !isUrl(url) ? { ...options, ...url } : { ...options, url };
   const all = isUrl(asked.url) ? { ...asked, url: asked.url.href } : asked;
-  checkOptions("connect", all, [...coordinatorOptions, "setup", "url", "heartbeat", "watchdog"]);
+  checkOptions("connect", all, allOptions);
   const { url: store, setup = true, heartbeat: _heartbeat, watchdog: _watchdog, ...coordinator } = all;
   if (typeof setup !== "boolean") {
     throw new InvalidArgumentError(`setup must be true or false; got ${describe(setup)}`);

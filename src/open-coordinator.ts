@@ -220,7 +220,10 @@ export class OpenCoordinator implements Coordinator {
   }
 
   async #close(): Promise<void> {
-    const reason = new ClosedError("the coordinator was closed");
+    const reason = new ClosedError(
+      "the coordinator was closed: what it still held, and what still waited, ends here. Whoever needs it awaits it " +
+        "before close(), or before the end of the block of await using",
+    );
     this.#queues.rejectWaiting(reason);
     const grants = [...this.#queues.grants()];
     for (const grant of grants) grant.stop(reason);

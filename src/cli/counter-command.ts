@@ -129,10 +129,16 @@ function parseArguments(
   if (numbers.length < counts[0] || numbers.length > counts[1]) {
     const got = numbers.length === 0 ? "none" : numbers.map((each) => JSON.stringify(each)).join(" ");
     throw usageError(
-      `after the name, counter ${action} takes other numbers: leasehold counter ${form}; got ${got}`,
+      `after the name, counter ${action} takes ${howMany(counts)}: leasehold counter ${form}; got ${got}`,
     );
   }
   return { action: action as Action, name, numbers };
+}
+
+function howMany([least, most]: readonly [number, number]): string {
+  if (most === 0) return "nothing more";
+  if (least === 0) return "at most one number";
+  return least === 1 ? "one number" : "two numbers";
 }
 
 type Use<R> = <N extends number | bigint>(counter: Counter<N>, values: readonly N[]) => Promise<R>;

@@ -28,8 +28,9 @@ export function sqliteUrl(path: string): string {
 /** A URL that means the same in every working directory: only that of a SQLite file can be relative. */
 export function absoluteUrl(url: string, workingFolder: string): string {
   const path = /^sqlite:(?!\/)([^?#]+)/.exec(url)?.[1];
-  if (path === undefined || isAbsolute(path)) return url;
-  return `sqlite:${encodePath(workingFolder)}/${url.slice("sqlite:".length)}`;
+  // What the backend refuses stays as it was written: ~ and :memory: would become names of files.
+  if (path === undefined || isAbsolute(path) || path === ":memory:" || path.startsWith("~")) return url;
+  return `sqlite:${encodePath(workingFolder)}/${url.slice("sqlite:".length).replace(/^(\.\/+)+(?=[^?#])/, "")}`;
 }
 
 function encodePath(path: string): string {

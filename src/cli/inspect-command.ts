@@ -10,6 +10,9 @@ import { usageError } from "./failure.ts";
 import { print, printable } from "./output.ts";
 import type { CliContext } from "./program.ts";
 
+/** For those who left out the kind and meant another one. */
+const otherKinds = "; what is no lock needs --kind, and leasehold ls --all shows every name";
+
 /** `leasehold inspect NAME`: shows who holds something and who waits for it. */
 export function inspectCommand(context: CliContext): Command {
   const command = new Command("inspect")
@@ -28,7 +31,9 @@ export function inspectCommand(context: CliContext): Command {
     );
     const text =
       inspection === null
-        ? `${printable(`${kind} ${JSON.stringify(name)}: nobody ever asked for it, or not for a week`)}\n`
+        ? `${printable(`${kind} ${JSON.stringify(name)}: nobody ever asked for it, or not for a week`)}${
+            options.kind === undefined ? otherKinds : ""
+          }\n`
         : inspectionText(inspection);
     await print(json === true ? `${JSON.stringify(inspection, null, 2)}\n` : text);
   });

@@ -2,11 +2,17 @@
 import { CommanderError } from "commander";
 import { exitCodes } from "./exit-codes.ts";
 import { failureOf, usageError } from "./failure.ts";
+import { tooOldNode } from "./node-version.ts";
 import { createProgram } from "./program.ts";
 import { splitCommandLine } from "./split-command-line.ts";
 import { writeLine } from "./terminal.ts";
 
 async function run(argv: readonly string[]): Promise<number> {
+  const tooOld = tooOldNode(process.versions.node);
+  if (tooOld !== null) {
+    writeLine("stderr", `leasehold: ${tooOld}`);
+    return exitCodes.configuration;
+  }
   const { own, command } = splitCommandLine(argv);
   let exitCode: number = exitCodes.ok;
   const program = createProgram({

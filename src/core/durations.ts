@@ -40,11 +40,20 @@ export function parseDuration(option: string, value: Duration, range: DurationRa
   if (milliseconds === undefined || !(milliseconds >= minMs && milliseconds <= maxMs)) {
     const examples = exampleTexts.filter((text) => isWithin(text, minMs, maxMs)).map((text) => `"${text}"`);
     throw new InvalidArgumentError(
-      `${option} must be a duration from ${minMs} ms to ${maxMs} ms${infinite ? " or Infinity" : ""}, as a number of ` +
+      `${option} must be a duration from ${readable(minMs)} to ${readable(maxMs)}${infinite ? " or Infinity" : ""}, as a number of ` +
         `milliseconds or text such as ${examples.join(", ")}; got ${describe(value)}`,
     );
   }
   return milliseconds;
+}
+
+/** The largest unit that leaves a whole number: nobody reads 3153600000000 ms. */
+function readable(milliseconds: number): string {
+  for (const [unit, each] of Object.entries(unitMs).reverse()) {
+    if (unit !== "ms" && milliseconds >= each && milliseconds % each === 0)
+      return `${milliseconds / each}${unit}`;
+  }
+  return `${milliseconds} ms`;
 }
 
 function isWithin(text: string, minMs: number, maxMs: number): boolean {
@@ -70,5 +79,6 @@ function rendering(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (Array.isArray(value)) return "an array";
   if (typeof value === "object" && value !== null) return "an object";
+  if (typeof value === "bigint") return `${value}n`;
   return typeof value === "function" ? "a function" : String(value);
 }

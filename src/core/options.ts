@@ -8,7 +8,7 @@ import { InvalidArgumentError } from "./errors.ts";
  */
 export function checkOptions(what: string, options: object | undefined, known: readonly string[]): void {
   if (options === undefined) return;
-  if (typeof options !== "object" || options === null) {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw new InvalidArgumentError(`the options of ${what} must be an object; got ${describe(options)}`);
   }
   for (const key of Object.keys(options)) {

@@ -2,7 +2,7 @@ import type { Duration } from "../core/durations.ts";
 import { AbortedError, ClosedError, InvalidArgumentError, LimitExceededError } from "../core/errors.ts";
 import { checkName } from "../core/names.ts";
 import { checkOptions, checkSignal } from "../core/options.ts";
-import { type AcquireOptions, createAcquirer } from "../roster/acquirer.ts";
+import { type AcquireOptions, createAcquirer, tryOptionNames } from "../roster/acquirer.ts";
 import type { Grant, HeldGrant } from "../roster/grant.ts";
 import type { EntrantId, Holder, Roster } from "../roster/roster.ts";
 import type { RosterHost } from "../roster/roster-host.ts";
@@ -113,6 +113,8 @@ export function createGroup(host: RosterHost, name: string, options: GroupOption
     name,
     async join(asked) {
       try {
+        // Before the acquirer, which would speak of an acquire that nobody called.
+        checkOptions("join", asked, [...tryOptionNames, "wait", "identity"]);
         const membership = await acquirer.acquire(asked);
         keepVigil(membership);
         return membership;

@@ -128,8 +128,8 @@ export class Acquisition<G = HeldGrant> {
 export function holders(own: number): string {
   if (own === 0) return "others hold it";
   return (
-    `this same coordinator holds ${own === 1 ? "it" : `${own} of it`}, and it is not reentrant: a caller that has it ` +
-    "already must not ask for it again"
+    `this same coordinator holds ${own === 1 ? "it" : `${own} of it`}, and it is not reentrant: whoever has it must ` +
+    "give it back with release() before asking for it again"
   );
 }
 

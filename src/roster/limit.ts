@@ -43,7 +43,7 @@ export class Limit {
     if (expected === undefined) {
       if (roster.capacity > 0) return roster;
       throw new LimitMismatchError(
-        `${JSON.stringify(this.#name)} has no limit yet: say one where it is opened first`,
+        `${JSON.stringify(this.#name)} has no limit yet: whoever is first has to say one, as { permits: 3 } or --permits 3`,
         { limit: 0, expected: 0 },
       );
     }

@@ -170,5 +170,7 @@ function readSlot(slot: Date | null, { atLeastMs }: ScheduleSettings): number | 
     );
   }
   if (slot instanceof Date && Number.isFinite(slot.getTime())) return slot.getTime();
-  throw new InvalidArgumentError(`slot must be a valid Date, or null; got ${describe(slot)}`);
+  throw new InvalidArgumentError(
+    `slot must be a valid Date, or null; got ${slot instanceof Date ? "an invalid Date" : describe(slot)}`,
+  );
 }

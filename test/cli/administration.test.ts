@@ -64,7 +64,8 @@ test("inspect tells a person everything about one lock", async () => {
     new RegExp(`\\nheld by \\S+/${holder.child.pid} since .*Z, fence \\d{16}, \\{"command":"sh"\\}\\n$`),
   );
   expect((await place.run(["inspect", "other"])).stdout).toBe(
-    'lock "other": nobody ever asked for it, or not for a week\n',
+    'lock "other": nobody ever asked for it, or not for a week; what is no lock needs --kind, and leasehold ls --all ' +
+      "shows every name\n",
   );
 });
 

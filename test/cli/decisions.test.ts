@@ -4,6 +4,7 @@ import { absoluteUrl, sqliteUrl, stateFolder } from "../../src/cli/default-store
 import { formatDuration, parseDurationOption } from "../../src/cli/duration-option.ts";
 import { isSameDeadHolder, mayBeDead, observeDeathMs } from "../../src/cli/holders.ts";
 import { judgeLease } from "../../src/cli/lease-watch.ts";
+import { tooOldNode } from "../../src/cli/node-version.ts";
 import { descendantsOf, parseProcessStatus } from "../../src/cli/process-group.ts";
 import { splitCommandLine } from "../../src/cli/split-command-line.ts";
 import { withoutCredentials } from "../../src/cli/store-option.ts";
@@ -66,8 +67,21 @@ test("the state folder follows the customs of each system", () => {
   expect(on("win32", { LOCALAPPDATA: "/l" })).toBe("/l/leasehold");
 });
 
+test("a Node that is too old is told so, and no other", () => {
+  for (const version of ["22.13.0", "22.20.1", "24.0.0-rc.1", "26.1.0"])
+    expect(tooOldNode(version)).toBe(null);
+  for (const version of ["18.20.0", "20.19.5", "22.12.0"]) {
+    expect(tooOldNode(version)).toContain(`needs Node 22.13 or newer; this is ${version}`);
+  }
+});
+
 test("a URL is made absolute when it names a relative file, and only then", () => {
   expect(absoluteUrl("sqlite:a.db?durable=true", "/b c")).toBe("sqlite:/b%20c/a.db?durable=true");
+  expect(absoluteUrl("sqlite:./a.db", "/b")).toBe("sqlite:/b/a.db");
+  expect(absoluteUrl("sqlite:../a.db", "/b")).toBe("sqlite:/b/../a.db");
+  // The backend refuses these, and must see them as they were written.
+  expect(absoluteUrl("sqlite:~/a.db", "/b")).toBe("sqlite:~/a.db");
+  expect(absoluteUrl("sqlite::memory:", "/b")).toBe("sqlite::memory:");
   expect(absoluteUrl("sqlite:/a.db", "/b")).toBe("sqlite:/a.db");
   expect(absoluteUrl("sqlite:///a.db", "/b")).toBe("sqlite:///a.db");
   expect(absoluteUrl("nats://h/b", "/b")).toBe("nats://h/b");

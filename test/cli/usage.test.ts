@@ -28,6 +28,11 @@ const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["--quiet with --verbose", ["lock", "x", "-qv", "--", "true"], /cannot be used with/],
   ["an unknown scheme", ["lock", "x", "-u", "redis://localhost", "--", "true"], /--url.*got "redis:/],
   ["a URL without a path", ["lock", "x", "-u", "sqlite:", "--", "true"], /path of a file/],
+  [
+    "a home folder that nobody expands",
+    ["lock", "x", "-u", "sqlite:~/x.db", "--", "true"],
+    /nobody expands ~/,
+  ],
   ["a store in memory", ["lock", "x", "-u", "memory:", "--", "true"], /inside one process/],
 ];
 
@@ -104,6 +109,6 @@ test("a relative URL names the same file for a command that changes its folder",
   mkdirSync(place.file("other"));
   const script = `cd other && exec "${process.execPath}" -e 'process.stdout.write(process.env.LEASEHOLD_URL)'`;
   const { stdout } = await place.run(["lock", "x", "-u", "sqlite:./a%20b.db", "--", "sh", "-c", script]);
-  expect(decodeURIComponent(stdout)).toBe(`sqlite:${place.folder}/./a b.db`);
+  expect(decodeURIComponent(stdout)).toBe(`sqlite:${place.folder}/a b.db`);
   expect(readdirSync(place.folder)).toContain("a b.db");
 });

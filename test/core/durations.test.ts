@@ -77,6 +77,8 @@ test("a range is inclusive, and Infinity is accepted where it is allowed, as a n
   for (const outside of [9.999, 20.001, "1s", -1, Number.NaN, Number.NEGATIVE_INFINITY] as const) {
     expect(() => parseDuration("ttl", outside, range)).toThrow(/from 10 ms to 20 ms or Infinity/);
   }
+  expect(() => parseDuration("ttl", -1)).toThrow(/from 0 ms to 36500d, /);
+  expect(() => parseDuration("ttl", 5n as never)).toThrow(/got 5n$/);
   expect(parseDuration("ttl", Number.POSITIVE_INFINITY, range)).toBe(Number.POSITIVE_INFINITY);
 });
 
