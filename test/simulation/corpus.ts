@@ -17,8 +17,8 @@ export const formerBugs: readonly FormerBug[] = [
   { mutant: named("a lagging replica ends the session"), from: 743, histories: 1 },
   { mutant: named("what a rolled-back record shows of a live session stays"), from: 1, histories: 150 },
   { mutant: named("a late heartbeat keeps the record of a closed session"), from: 1, histories: 150 },
-  { mutant: named("an upgrade believes an old read"), from: 701, histories: 100 },
-  { mutant: named("a downgrade counts only once it is confirmed"), from: 6101, histories: 50 },
+  { mutant: named("an upgrade believes an old read"), from: 4201, histories: 50 },
+  { mutant: named("a downgrade counts only once it is confirmed"), from: 8851, histories: 50 },
   { mutant: named("partitions of who died stay with its name"), from: 1, histories: 50 },
 ];
 

@@ -10,7 +10,8 @@ export type Decoded =
   | { readonly kind: "roster"; readonly name: string; readonly roster: Roster }
   | { readonly kind: "session"; readonly session: string; readonly record: SessionRecord }
   | { readonly kind: "counter"; readonly name: string; readonly counter: CounterRecord }
-  | { readonly kind: "limit"; readonly record: string };
+  | { readonly kind: "limit"; readonly record: string }
+  | { readonly kind: "blocks"; readonly name: string; readonly last: number };
 
 /** What one store event did to one key. */
 export interface DecodedChange {
@@ -129,6 +130,18 @@ export type Happening =
   | { readonly what: "tokens denied"; readonly call: number; readonly name: string; readonly source: string }
   /** Tokens that had been set apart were used up, or given back. */
   | { readonly what: "tokens settled"; readonly call: number; readonly name: string; readonly code: string }
+  /** A client asked for numbers of a sequence, or for one to work with. */
+  | { readonly what: "numbers asked"; readonly call: number; readonly name: string }
+  /** The work of a call wrote something under a number, unless somebody had before. */
+  | { readonly what: "number written"; readonly call: number; readonly name: string; readonly number: number }
+  | {
+      readonly what: "numbered";
+      readonly call: number;
+      readonly name: string;
+      readonly first: number;
+      readonly last: number;
+    }
+  | { readonly what: "not numbered"; readonly call: number; readonly name: string; readonly code: string }
   /** A process began, or ended. */
   | {
       readonly what: "process";
@@ -184,6 +197,7 @@ export function decode(record: StoredRecord | null): Decoded | null {
   if (kind === "session") return { kind: "session", session: name, record: decodeSession(key, value) };
   if (kind === "counter") return { kind: "counter", name, counter: decodeCounter(key, value) };
   if (kind === "rate-limit") return { kind: "limit", record: textDecoder.decode(value) };
+  if (kind === "sequence-blocks") return { kind: "blocks", name, last: decodeCounter(key, value).sum };
   const { roster, name: lockName } = decodeRoster(key, value);
   return { kind: "roster", name: lockName, roster };
 }
@@ -209,6 +223,7 @@ function textOf(decoded: Decoded | null): string {
   if (decoded === null) return "nothing";
   if (decoded.kind === "counter") return JSON.stringify([decoded.counter.sum, ...decoded.counter.receipts]);
   if (decoded.kind === "limit") return decoded.record;
+  if (decoded.kind === "blocks") return `numbers up to ${decoded.last}`;
   if (decoded.kind === "session") {
     const { record } = decoded;
     // Who declares a death says the name of this machine and its process, which are not of the run.

@@ -26,6 +26,9 @@ export const moreRarities = [
   "tokens denied",
   "tokens denied while the store was away",
   "reservation settled",
+  "number worked with",
+  "number worked with again",
+  "rest of a block given back",
 ] as const;
 
 export type MoreRarity = (typeof moreRarities)[number];
@@ -37,6 +40,7 @@ export function countMoreRarities(history: History): Readonly<Record<MoreRarity,
   const takings = new Takings(history);
   const liberties = new Liberties();
   const dead = new Set<string>();
+  const written = new Set<number>();
   for (const event of history.events) {
     if (event.what === "calm") break;
     for (const { name } of takings.see(event)) {
@@ -59,6 +63,11 @@ export function countMoreRarities(history: History): Readonly<Record<MoreRarity,
     if (event.what === "acted" && takings.untilMs(event.name, event.fence) !== undefined) {
       counts["acted until it heard of the taking"] += 1;
     }
+    if (event.what === "number written") {
+      counts[written.has(event.number) ? "number worked with again" : "number worked with"] += 1;
+      written.add(event.number);
+    }
+    if (isGivenBack(event)) counts["rest of a block given back"] += 1;
     const rarity = rarityOf(event, webLock);
     if (rarity !== undefined) counts[rarity] += 1;
   }
@@ -85,6 +94,13 @@ function rarityOf(event: HistoryEvent, webLock: string): MoreRarity | undefined 
   if (event.what === "tokens settled" && event.code === "OK") return "reservation settled";
   const isRefused = event.what === "not granted" && event.name === webLock && event.code === "NONE";
   return isRefused ? "web lock not available" : undefined;
+}
+
+function isGivenBack(event: HistoryEvent): boolean {
+  if (event.what !== "store" || event.event !== "commit") return false;
+  return event.changes.some(
+    ({ before, after }) => before?.kind === "blocks" && after?.kind === "blocks" && after.last < before.last,
+  );
 }
 
 function newHolders({ before, after }: RosterStep): number {

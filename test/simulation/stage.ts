@@ -9,6 +9,7 @@ export const themes = [
   "barriers",
   "web locks",
   "limits",
+  "sequences",
 ] as const;
 
 export type Theme = (typeof themes)[number];
@@ -16,7 +17,8 @@ export type Theme = (typeof themes)[number];
 /** Locks are what everything else stands on: most worlds are about them. */
 const themesOfTwenty: readonly Theme[] = [
   "limits",
-  ...Array<Theme>(9).fill("locks"),
+  ...Array<Theme>(8).fill("locks"),
+  "sequences",
   ...Array<Theme>(2).fill("elections"),
   "groups",
   ...Array<Theme>(2).fill("schedules"),

@@ -13,6 +13,7 @@ import { fencesRise, grantsHaveFencesOfTheirOwn, resourceIsSafe } from "./fences
 import { forcedReleasesTake, theTakenAreTold } from "./forced.ts";
 import { limitsHold } from "./limits.ts";
 import { countersAreLinearizable, locksAreLinearizable } from "./linearizability.ts";
+import { numbersAreUniqueAndRise, numbersHaveNoGaps } from "./numbering.ts";
 import {
   callersAreServedInOrder,
   firstComeFirstServed,
@@ -60,4 +61,6 @@ export const checkers: readonly Checker[] = [
   partiesLeaveTogether,
   latchesOpenAtTheirCount,
   limitsHold,
+  numbersAreUniqueAndRise,
+  numbersHaveNoGaps,
 ];

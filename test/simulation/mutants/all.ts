@@ -3,6 +3,7 @@ import { limitMutants } from "./limit-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { primitiveMutants } from "./primitive-mutants.ts";
 import { rosterMutants } from "./roster-mutants.ts";
+import { sequenceMutants } from "./sequence-mutants.ts";
 import { sessionMutants } from "./session-mutants.ts";
 
 /** Every bug that the simulation must find. */
@@ -12,4 +13,5 @@ export const mutants: readonly Mutant[] = [
   ...primitiveMutants,
   ...counterMutants,
   ...limitMutants,
+  ...sequenceMutants,
 ];

@@ -4,6 +4,7 @@ import { groupWorkloads } from "./groups.ts";
 import { limitWorkloads } from "./limits.ts";
 import { lockWorkloads } from "./locks.ts";
 import { scheduleWorkloads } from "./schedules.ts";
+import { sequenceWorkloads } from "./sequences.ts";
 import { webLockWorkloads } from "./web-locks.ts";
 import type { Workload } from "./workload.ts";
 
@@ -16,4 +17,5 @@ export const workloads: readonly Workload[] = [
   ...barrierWorkloads,
   ...webLockWorkloads,
   ...limitWorkloads,
+  ...sequenceWorkloads,
 ];

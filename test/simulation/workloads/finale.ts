@@ -4,6 +4,7 @@ import { passTogether } from "./barriers.ts";
 import { shareEvenly } from "./groups.ts";
 import { takeInPeace } from "./limits.ts";
 import { runNextSlot } from "./schedules.ts";
+import { numberInPeace } from "./sequences.ts";
 import { stealInPeace } from "./web-locks.ts";
 
 /** What clients do together once nothing goes wrong any more. */
@@ -21,6 +22,7 @@ const finales: Readonly<Partial<Record<Theme, (finale: Finale) => Promise<void>>
   barriers: passTogether,
   "web locks": stealInPeace,
   limits: takeInPeace,
+  sequences: numberInPeace,
 };
 
 /** How worlds of a theme end; what they do with locks comes before that. */
