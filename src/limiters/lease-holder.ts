@@ -83,7 +83,12 @@ export class LeaseHolder {
     const asker: { cost: number; resolve: Asker["resolve"]; reject: Asker["reject"] } = {
       ...{ cost, resolve: () => undefined, reject: () => undefined },
     };
-    const onAbort = (): void => asker.reject(this.#aborted(signal?.reason));
+    const onAbort = (): void => {
+      // Once it asks for itself, the answer counts.
+      if (!this.#askers.includes(asker)) return;
+      this.#askers = this.#askers.filter((other) => other !== asker);
+      asker.reject(this.#aborted(signal?.reason));
+    };
     const request = new Promise<Decision>((resolve, reject) => {
       Object.assign(asker, { resolve, reject });
       this.#askers.push(asker);

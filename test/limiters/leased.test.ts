@@ -153,6 +153,22 @@ test("who was told that the store is away is not charged for it afterwards", asy
   expect((await within(world.runtime, limiter.peek("k"))).remaining).toBe(99);
 });
 
+test("who gives up while tokens are leased for him is not charged, and leaves the others in line", async () => {
+  const world = createLimiterWorld({ tripMs: 100 });
+  const limiter = world.client(0).limiter(perHour(100));
+  const controller = new AbortController();
+  const { signal } = controller;
+  const takes = [limiter.take("k", { cost: 10, signal }), limiter.take("k", { cost: 3 })].map((take) =>
+    track(world.runtime, take),
+  );
+  await world.runtime.advance(150);
+  controller.abort();
+  await world.runtime.advance(5_000);
+  expect(takes[0]?.error).toMatchObject({ code: "ABORTED" });
+  expect(takes[1]?.value).toMatchObject({ allowed: true, cost: 3 });
+  expect((await within(world.runtime, limiter.peek("k"), 500)).remaining).toBe(97);
+});
+
 test("auto leases a busy key, and goes back to exact when it is quiet", async () => {
   const world = createLimiterWorld();
   const limiter = world.client(0).limiter({
