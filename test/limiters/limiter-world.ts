@@ -37,9 +37,6 @@ export interface LimiterWorld {
   stored(key?: string, name?: string): Promise<unknown>;
 }
 
-/** When the store's clock starts. */
-export const startMs = Date.UTC(2026, 0, 1);
-
 /** Makes a {@link LimiterWorld}. */
 export function createLimiterWorld(
   options: {
