@@ -35,7 +35,7 @@ export interface Case {
 }
 
 /** What shares more than one lock does meets the faults that are hardest on it. */
-const sharing: readonly WorkloadName[] = ["permits", "readers", "leading", "limits"];
+const sharing: readonly WorkloadName[] = ["permits", "readers", "leading", "limits", "numbers"];
 const hardFaults: readonly string[] = [
   "worker-kill",
   "worker-stop",
@@ -86,7 +86,7 @@ const chosen: readonly string[] = [
   "fenced/nats-cluster/partition",
   "fenced/dynamodb/worker-stop",
   "counting/dynamodb/server-kill",
-  "counting/dynamodb/swallow-replies",
+  "numbers/dynamodb/swallow-replies",
   "fenced/dynamodb/refuse",
   "waiting/dynamodb/swallow-requests",
   "permits/nats/swallow-replies",

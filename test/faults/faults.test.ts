@@ -39,7 +39,7 @@ test.concurrent.each([
   [["--backend", "redis"], "one of sqlite, nats, nats-cluster, dynamodb"],
   [
     ["--workload", "racing"],
-    "one of fenced, counting, waiting, permits, readers, leading, partitions, slots, limits",
+    "one of fenced, counting, waiting, permits, readers, leading, partitions, slots, limits, numbers",
   ],
   [["--fault", "gremlins"], "one of worker-kill"],
   [["--seed", "lucky"], "a whole number from 0 to 4294967295"],
@@ -85,6 +85,7 @@ const broken = [
   ["stuck-slot", "slots", ["going on:"]],
   ["generous-limit", "limits", ["never over:"]],
   ["stuck-limit", "limits", ["going on:"]],
+  ["repeated-numbers", "numbers", ["counting:", "steps:", "unique:", "gaps:"]],
 ] as const;
 
 test.each(broken)(

@@ -20,6 +20,7 @@ export function guardedBy(workload: WorkloadName, coordinator: Coordinator): rea
     case "partitions":
     case "slots":
     case "limits":
+    case "numbers":
       return [];
     case "permits": {
       const all = permits.permits;

@@ -63,6 +63,13 @@ export type WorkerEvent = { readonly at: number } & (
     }
   /** What was set apart could not be settled, or given back. */
   | { readonly event: "settle-failed"; readonly name: string; readonly code: string }
+  /** A counter was at `from`, and is 1 higher by this worker's `compareAndSet`. */
+  | { readonly event: "stepped"; readonly from: number }
+  /** A sequence gave this number to whom asked for it at `calledAt`. */
+  | { readonly event: "numbered"; readonly name: string; readonly number: number; readonly calledAt: number }
+  /** The work of a number of a sequence without gaps begins; and that it counts as used was confirmed. */
+  | { readonly event: "issuing" | "issued"; readonly number: number }
+  | { readonly event: "number-failed"; readonly name: string; readonly code: string }
   /** It saw its wall clock jump, or run at another rate than the monotonic one. */
   | { readonly event: "clock-jumped"; readonly byMs: number }
   /** It opens a session: the first one, or another after a loss. */
@@ -121,6 +128,8 @@ export interface History {
   readonly startedAt: number;
   /** The counter when everybody had stopped; left out where there is none. */
   readonly finalSum?: number;
+  /** What counters and sequences stand at when everybody has stopped; left out where there are none. */
+  readonly finalNumbers?: { readonly steps: number; readonly lastIssued: number };
   /** From then on the crew was to be settled: everything shared out, nobody leaving. Left out where nothing is shared. */
   readonly settledAt?: number;
   /** What still stood in the store when everybody had stopped. */
@@ -147,7 +156,7 @@ export function sharedNowMs(): number {
 /** Whether this event says that the worker got something done. */
 export function isProgress(event: WorkerEvent): boolean {
   if (event.event === "admitted" || event.event === "denied") return event.source === "store";
-  return event.event === "granted" || event.event === "added" || event.event === "refused";
+  return ["granted", "added", "refused", "stepped", "numbered", "issued"].includes(event.event);
 }
 
 /** One request for a lock, put together from a worker's log. */

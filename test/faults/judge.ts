@@ -7,6 +7,7 @@ import { checkFirstCome } from "./checkers/first-come.ts";
 import { checkLeases } from "./checkers/leases.ts";
 import { checkAdmitting, checkNeverOver } from "./checkers/limits.ts";
 import { checkLostStore } from "./checkers/lost-store.ts";
+import { checkGaps, checkSteps, checkUnique } from "./checkers/numbers.ts";
 import { checkMoves, checkSpread } from "./checkers/partitions.ts";
 import { checkRecovery, recoveryTimes } from "./checkers/recovery.ts";
 import { checkResource } from "./checkers/resource.ts";
@@ -60,6 +61,7 @@ const checkersOf: Readonly<Record<WorkloadName, Readonly<Record<string, Checker>
     "going on": checkGoingOn,
   },
   limits: { "never over": checkNeverOver, "going on": checkAdmitting },
+  numbers: { counting: checkCounting, steps: checkSteps, unique: checkUnique, gaps: checkGaps },
 };
 
 /** How long a worker may take to get on after a fault. */

@@ -12,7 +12,7 @@ import { type Guarded, guardedBy } from "./guarded.ts";
 import { sharedNowMs, type WorkerEvent, type WorkerLog } from "./history.ts";
 import { tokensLeft } from "./limit-remains.ts";
 import { openStore } from "./open-store.ts";
-import { counterKey, namespace, type WorkloadName } from "./worker-settings.ts";
+import { counterKey, namespace, numbered, type WorkloadName } from "./worker-settings.ts";
 
 const attemptsMax = 50;
 const attemptPauseMs = 200;
@@ -22,6 +22,21 @@ const inspectorName = "inspector";
 /** What the counter stands at, asked by a write, which nothing stale can answer. */
 export async function readFinalSum(url: string): Promise<number> {
   return withStore(url, (store) => store.add(counterKey, 0, { writer: randomUUID(), sequence: 1 }));
+}
+
+/** What the counters and sequences of `numbers` stand at, asked by writes where reads may be stale. */
+export async function readFinalNumbers(
+  url: string,
+  ttlMs: number,
+): Promise<{ readonly total: number; readonly steps: number; readonly lastIssued: number }> {
+  return withStore(url, async (store) => {
+    await using coordinator = createCoordinator(store, { ttl: ttlMs, namespace, clientName: inspectorName });
+    const total = await coordinator.counter(numbered.total).add(0);
+    const steps = await coordinator.counter(numbered.steps).add(0);
+    const issued = coordinator.sequence(numbered.issued, { gapFree: true });
+    const next = await issued.issue((number) => number, { wait: 8 * ttlMs });
+    return { total, steps, lastIssued: next - 1 };
+  });
 }
 
 /**

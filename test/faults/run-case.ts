@@ -11,7 +11,7 @@ import { type History, type Round, sharedNowMs } from "./history.ts";
 import { judge, operationsPerSecondMin, recoveryLimitMs, type Verdict } from "./judge.ts";
 import { openStore } from "./open-store.ts";
 import { type Random, seededRandom } from "./random.ts";
-import { readFinalSum, readLeftovers, startAnew } from "./remains.ts";
+import { readFinalNumbers, readFinalSum, readLeftovers, startAnew } from "./remains.ts";
 import { openResource } from "./resource.ts";
 import type { BrokenWay, WorkloadName } from "./worker-settings.ts";
 
@@ -67,7 +67,8 @@ export async function runCase({ workload, backend, fault }: Case, options: RunOp
   await delay(coolDownMs, undefined, { signal: options.signal });
   const stubborn = await crew.end(endTimeoutMs);
   const isLost = fault.ends === "lost";
-  const finalSum = workload === "counting" && !isLost ? await readFinalSum(world.url) : undefined;
+  const numbers = workload === "numbers" ? await readFinalNumbers(world.url, ttlMs) : undefined;
+  const finalSum = workload === "counting" && !isLost ? await readFinalSum(world.url) : numbers?.total;
   const leftovers = isLost ? [] : await readLeftovers(world.url, workload, ttlMs);
   const operator = isLost ? [await startAnew(world.url, workload, ttlMs)] : [];
   const history: History = {
@@ -79,6 +80,7 @@ export async function runCase({ workload, backend, fault }: Case, options: RunOp
     leftovers,
     stubborn,
     ...(finalSum !== undefined && { finalSum }),
+    ...(numbers !== undefined && { finalNumbers: numbers }),
     ...(settledAt !== undefined && { settledAt }),
   };
   await writeFile(join(folder, "history.json"), JSON.stringify({ ...history, workers: [] }, null, 1));

@@ -9,9 +9,10 @@ export const workloadNames = [
   "partitions",
   "slots",
   "limits",
+  "numbers",
 ] as const;
 
-/** A workload: `fenced`, `counting`, `waiting`, `permits`, `readers`, `leading`, `partitions`, `slots`, `limits`. */
+/** A workload: `fenced`, `counting`, `waiting`, `permits`, `readers`, `leading`, `partitions`, `slots`, `limits`, `numbers`. */
 export type WorkloadName = (typeof workloadNames)[number];
 
 /** Ways to break a worker on purpose, so that it is seen that the checkers find it. */
@@ -22,6 +23,7 @@ export const brokenWays = [
   "stuck-slot",
   "generous-limit",
   "stuck-limit",
+  "repeated-numbers",
 ] as const;
 
 /** A way to break a worker on purpose. */
@@ -68,3 +70,11 @@ export const limits = [
   { name: "bucket", policy: { algorithm: "token-bucket", limit: 40, per: 1_000, burst: 12 } },
   { name: "window", policy: { algorithm: "sliding-window", limit: 30, per: 1_000 } },
 ] as const;
+/** The counters and sequences of `numbers`. */
+export const numbered = {
+  total: "total",
+  steps: "steps",
+  blocks: "tickets",
+  risen: "receipts",
+  issued: "orders",
+} as const;

@@ -14,6 +14,7 @@ import { counting } from "./workloads/counting.ts";
 import { fenced } from "./workloads/fenced.ts";
 import { leading } from "./workloads/leading.ts";
 import { limiting } from "./workloads/limiting.ts";
+import { numbers } from "./workloads/numbers.ts";
 import { partitions } from "./workloads/partitions.ts";
 import { permits } from "./workloads/permits.ts";
 import { readers } from "./workloads/readers.ts";
@@ -32,6 +33,7 @@ const workloads = {
   partitions,
   slots,
   limits: limiting,
+  numbers,
 };
 
 const settings = JSON.parse(process.argv[2] ?? "{}") as WorkerSettings;
