@@ -26,6 +26,13 @@ export const limitMutants: readonly Mutant[] = [
     over,
   ),
   mutant(
+    "leased tokens are spent long after their end",
+    "limiters/token-lease.ts",
+    "(this.#slots[0] as Slot).expiresAtMs <= latestMs",
+    "(this.#slots[0] as Slot).expiresAtMs + 20_000 <= latestMs",
+    over,
+  ),
+  mutant(
     "what is spent of a lease is given back",
     "limiters/limiter-commands.ts",
     "Math.max(0, tokens - unspent)",

@@ -45,7 +45,7 @@ async function takeSome(client: Client, place: string, mode: Mode): Promise<void
   const limit = choices.oneOf(`${place}.limit`, stage.limits);
   const limiter = limiterOf(client, limit, mode);
   const most = Math.min(limit.burst ?? limit.limit, 3);
-  const rounds = choices.whole(`${place}.rounds`, 2, 12);
+  const rounds = choices.whole(`${place}.rounds`, 4, 30);
   for (let round = 1; round <= rounds && client.isOpen; round += 1) {
     const here = `${place}.round${round}`;
     const wait = choices.likely(`${here}.waits`, 0.2)
