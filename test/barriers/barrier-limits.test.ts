@@ -1,8 +1,8 @@
-// Goal: a barrier ends with its coordinator, and refuses what cannot be.
+// Goal: a barrier ends with its coordinator, refuses what cannot be, and says when its record vanished.
 import { describe, expect, test } from "vitest";
 import type { Barrier, BarrierStay } from "../../src/index.ts";
 import { createWorld, track, ttlMs } from "../locks/world.ts";
-import { barriers, enterEach, rosterOf, staysOf } from "./barrier-world.ts";
+import { barrierName, barriers, enterEach, rosterOf, staysOf } from "./barrier-world.ts";
 
 describe("closing and refusals", () => {
   test("the coordinator's close ends who waits, takes out who is in, and leaves nothing behind", async () => {
@@ -70,5 +70,30 @@ describe("closing and refusals", () => {
     await expect(barrier.enter({ wait: Number.NaN })).rejects.toMatchObject(invalid);
     await expect(barrier.enter({ metadata: "x".repeat(2_000) })).rejects.toMatchObject(invalid);
     expect(backend.counts).toEqual({ reads: 0, writes: 0, wakes: 0 });
+  });
+});
+
+describe("a record that vanished", () => {
+  test("while parties wait lets them come in again", async () => {
+    const world = createWorld({ clients: 2 });
+    const { runtime } = world;
+    const [first, second] = barriers(world, 2) as [Barrier, Barrier];
+    const entering = await enterEach(world, [first]);
+    await world.store.commit([{ kind: "delete", key: `default.barrier.${barrierName}` }]);
+    await runtime.advance(ttlMs);
+    entering.push(...(await enterEach(world, [second])));
+    await runtime.advance(ttlMs);
+    expect(entering.map(({ value }) => value?.round)).toEqual([1, 1]);
+  });
+
+  test("while parties leave is reported: nobody knows who is still in", async () => {
+    const world = createWorld({ clients: 2 });
+    const { runtime } = world;
+    const [stay] = staysOf(await enterEach(world, barriers(world, 2)));
+    const leaving = track(runtime, (stay as BarrierStay).leave());
+    await runtime.settle();
+    await world.store.commit([{ kind: "delete", key: `default.barrier.${barrierName}` }]);
+    await runtime.advance(ttlMs);
+    expect(leaving.error).toMatchObject({ code: "LEASE_LOST", message: expect.stringContaining("vanished") });
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Barrier, BarrierStay } from "../../src/index.ts";
 import { everything, plant, writes } from "../locks/faults.ts";
 import { createWorld, deathMs, track, ttlMs } from "../locks/world.ts";
-import { barrierName, barriers, enterEach, requests, rosterOf, staysOf } from "./barrier-world.ts";
+import { barriers, enterEach, requests, rosterOf, staysOf } from "./barrier-world.ts";
 
 describe("a round", () => {
   test("begins when all are in, and ends when all have left", async () => {
@@ -374,28 +374,5 @@ describe("faults", () => {
     expect((await rosterOf(world, "barrier")).holders).toHaveLength(1);
     await stays[1].leave();
     await stays[0].leave();
-  });
-
-  test("a record that vanished while parties wait lets them come in again", async () => {
-    const world = createWorld({ clients: 2 });
-    const { runtime } = world;
-    const [first, second] = barriers(world, 2) as [Barrier, Barrier];
-    const entering = await enterEach(world, [first]);
-    await world.store.commit([{ kind: "delete", key: `default.barrier.${barrierName}` }]);
-    await runtime.advance(ttlMs);
-    entering.push(...(await enterEach(world, [second])));
-    await runtime.advance(ttlMs);
-    expect(entering.map(({ value }) => value?.round)).toEqual([1, 1]);
-  });
-
-  test("a record that vanished while parties leave is reported: nobody knows who is still in", async () => {
-    const world = createWorld({ clients: 2 });
-    const { runtime } = world;
-    const [stay] = staysOf(await enterEach(world, barriers(world, 2)));
-    const leaving = track(runtime, (stay as BarrierStay).leave());
-    await runtime.settle();
-    await world.store.commit([{ kind: "delete", key: `default.barrier.${barrierName}` }]);
-    await runtime.advance(ttlMs);
-    expect(leaving.error).toMatchObject({ code: "LEASE_LOST", message: expect.stringContaining("vanished") });
   });
 });
