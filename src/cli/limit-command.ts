@@ -254,8 +254,8 @@ function table(decision: Decision): string {
   return formatTable(["POLICY", "LIMIT", "LEFT", "WHOLE AGAIN"], isBlocked ? [block, ...rows] : rows);
 }
 
-/** Never less than it is: who comes again then is not early. */
-function formatWait(ms: number): string {
-  const grainMs = [86_400_000, 3_600_000, 60_000, 1_000].find((unitMs) => ms >= unitMs) ?? 10;
-  return formatDuration(Math.ceil(ms / (grainMs / 10)) * (grainMs / 10));
+/** Rounded up, so that nobody comes early; the few milliseconds that a clock leaves open do not count for that. */
+export function formatWait(ms: number): string {
+  const stepMs = ([86_400_000, 3_600_000, 60_000, 1_000].find((unitMs) => ms >= unitMs) ?? 10) / 10;
+  return formatDuration(Math.ceil(ms / stepMs - 0.01) * stepMs);
 }

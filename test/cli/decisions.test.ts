@@ -4,6 +4,7 @@ import { absoluteUrl, sqliteUrl, stateFolder } from "../../src/cli/default-store
 import { formatDuration, parseDurationOption } from "../../src/cli/duration-option.ts";
 import { isSameDeadHolder, mayBeDead, observeDeathMs } from "../../src/cli/holders.ts";
 import { judgeLease } from "../../src/cli/lease-watch.ts";
+import { formatWait } from "../../src/cli/limit-command.ts";
 import { tooOldNode } from "../../src/cli/node-version.ts";
 import { descendantsOf, parseProcessStatus } from "../../src/cli/process-group.ts";
 import { splitCommandLine } from "../../src/cli/split-command-line.ts";
@@ -53,6 +54,13 @@ test("durations are printed as a person writes them", () => {
     "1m",
     "1.5h",
     "1d",
+  ]);
+});
+
+test("a wait is printed rounded up, but not for what a clock leaves open", () => {
+  const days = 2 * 86_400_000;
+  expect([days, days + 2, days + 200_000, 1_800_001, 1_799_000, 1_050, 0].map(formatWait)).toEqual([
+    ...["2d", "2d", "2.1d", "30m", "30m", "1.1s", "0ms"],
   ]);
 });
 
