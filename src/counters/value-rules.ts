@@ -2,7 +2,7 @@ import type { StoreTime } from "../core/backend.ts";
 import { receiptsMax } from "../core/counter-record.ts";
 import { CorruptRecordError, InvalidArgumentError } from "../core/errors.ts";
 import { decodeJson, encodeJson, type Json } from "../core/json.ts";
-import { hasStamp, isStamps, type RecordRules, type Stamps } from "../records/record-rules.ts";
+import { addStamp, hasStamp, isStamps, type RecordRules, type Stamps } from "../records/record-rules.ts";
 import { applyToValue, type CounterAnswer, type CounterCommand } from "./counter-command.ts";
 import type { Integers } from "./integers.ts";
 
@@ -63,8 +63,7 @@ export function createValueRules<N extends number | bigint>(
     },
     stamp(state, writer, sequence) {
       // As many as other counters keep receipts: a fleet may count on one, and each write must count once.
-      const others = state.stamps.filter(([other]) => other !== writer).slice(1 - receiptsMax);
-      return { ...state, stamps: [...others, [writer, sequence]] };
+      return { ...state, stamps: addStamp(state.stamps, writer, sequence, receiptsMax) };
     },
     isStamped: ({ stamps }, writer, sequence) => hasStamp(stamps, writer, sequence),
     ttlMs({ value, life }) {

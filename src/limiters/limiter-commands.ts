@@ -51,7 +51,7 @@ export function applyCommand(
   command: LimiterCommand,
   clock: Bounds,
 ): { readonly state: LimiterState; readonly answer: LimiterAnswer } {
-  const current = advanceState(rules, state, boundsFor(state, clock));
+  const current = asOf(rules, state, clock);
   const applied = applyNow(rules, current, command);
   return { state: applied.state === current ? state : applied.state, answer: applied.answer };
 }
@@ -91,7 +91,7 @@ export function applyNow(
 }
 
 /** What the state comes to when nothing happens but time. */
-export function advanceState(rules: readonly Rule[], state: LimiterState, now: Bounds): LimiterState {
+function advanceState(rules: readonly Rule[], state: LimiterState, now: Bounds): LimiterState {
   const { others, stamps } = state;
   let { leases, used } = state;
   const pass = (bounds: Bounds): void => {
@@ -108,14 +108,19 @@ export function advanceState(rules: readonly Rule[], state: LimiterState, now: B
   return { atMs: now.earliestMs, latestMs: now.latestMs, blockedUntilMs, used, leases, others, stamps };
 }
 
+/** The state as of a time that is known within bounds. */
+export function asOf(rules: readonly Rule[], state: LimiterState, clock: Bounds): LimiterState {
+  return advanceState(rules, state, boundsFor(state, clock));
+}
+
 /** Whole milliseconds, and never before what the record has seen. */
-export function boundsFor(state: LimiterState, clock: Bounds): Bounds {
+function boundsFor(state: LimiterState, clock: Bounds): Bounds {
   const earliestMs = Math.max(state.atMs, Math.floor(clock.earliestMs));
   return { earliestMs, latestMs: Math.max(earliestMs, Math.ceil(clock.latestMs)) };
 }
 
 /** Whether every policy has this many left. `state` is as of now. */
-export function canTake(rules: readonly Rule[], state: LimiterState, cost: number, now: Bounds): boolean {
+function canTake(rules: readonly Rule[], state: LimiterState, cost: number, now: Bounds): boolean {
   if (state.blockedUntilMs > 0) return false;
   return rules.every(({ algorithm }, index) => algorithm.remaining(state.used[index] as Used, now) >= cost);
 }

@@ -2,16 +2,8 @@ import { UnavailableError } from "../core/errors.ts";
 import type { RecordHost } from "../records/record-host.ts";
 import { SharedRecord } from "../records/shared-record.ts";
 import type { Bounds, Used } from "./algorithms/algorithm.ts";
-import { decide } from "./decide.ts";
 import type { Decision } from "./decision.ts";
-import {
-  advanceState,
-  applyNow,
-  boundsFor,
-  canTake,
-  type LimiterAnswer,
-  type LimiterCommand,
-} from "./limiter-commands.ts";
+import { applyCommand, applyNow, asOf, type LimiterAnswer, type LimiterCommand } from "./limiter-commands.ts";
 import {
   decodeState,
   emptyState,
@@ -48,7 +40,7 @@ export class LimiterRecord {
       rules: {
         decode: (at, value) => this.#note(decodeState(rules, at, value)),
         encode: (state) => encodeState(rules, state),
-        ready: (state) => advanceState(rules, state, boundsFor(state, this.#time())),
+        ready: (state) => asOf(rules, state, this.#time()),
         apply: (state, command) => applyNow(rules, state, command),
         stamp: (state, writer, sequence) => this.#note(stampState(state, writer, sequence)),
         isStamped: isStateStamped,
@@ -110,10 +102,8 @@ export class LimiterRecord {
 
   /** The decision by what was last seen, as if it were so still. */
   #judge(state: LimiterState, cost: number, time: Bounds): Decision {
-    const now = boundsFor(state, time);
-    const current = advanceState(this.#rules, state, now);
-    const isAllowed = canTake(this.#rules, current, cost, now);
-    return { ...decide(this.#rules, current, cost, now, isAllowed), source: "cache" };
+    const { decision } = applyCommand(this.#rules, state, { kind: "peek", cost }, time).answer;
+    return { ...decision, source: "cache" };
   }
 
   #note(state: LimiterState): LimiterState {

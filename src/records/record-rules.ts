@@ -33,10 +33,10 @@ export type Stamps = readonly (readonly [writer: string, sequence: number])[];
 /** Writers whose newest write is kept: as far as that reaches, a write whose answer was lost is never done twice. */
 export const stampsMax = 16;
 
-/** Puts a write at the end of the list, in the place of the same writer's write before. */
-export function addStamp(stamps: Stamps, writer: string, sequence: number): Stamps {
+/** Puts a write at the end of the list, in the place of the same writer's write before; at most `max` writers stay. */
+export function addStamp(stamps: Stamps, writer: string, sequence: number, max = stampsMax): Stamps {
   const others = stamps.filter(([other]) => other !== writer);
-  return [...others.slice(1 - stampsMax), [writer, sequence]];
+  return [...others.slice(1 - max), [writer, sequence]];
 }
 
 /** Whether the writer's newest write is this one. */

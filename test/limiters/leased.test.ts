@@ -4,7 +4,8 @@
 import { expect, test } from "vitest";
 import { OutcomeUnknownError, type RateLimiter, UnavailableError } from "../../src/index.ts";
 import { track } from "../locks/world.ts";
-import { createLimiterWorld, type LimiterWorld, pass, within } from "./limiter-world.ts";
+import { pass } from "../records/record-world.ts";
+import { createLimiterWorld, type LimiterWorld, within } from "./limiter-world.ts";
 
 const perHour = (limit: number) => ({ policies: [{ limit, per: "1h" }], mode: "leased" }) as const;
 

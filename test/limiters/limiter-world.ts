@@ -11,6 +11,7 @@ import {
 import { type ObservedBackend, observeBackend } from "../../src/testing/observed-backend.ts";
 import { createVirtualRuntime, type VirtualRuntime } from "../../src/testing/virtual-runtime.ts";
 import { pausableProcess } from "../locks/pausable-process.ts";
+import { pass, slow } from "../records/record-world.ts";
 
 /** One process that limits: its requests are counted and can be spoilt, and its clocks are its own. */
 export interface LimiterClient {
@@ -50,7 +51,7 @@ export function createLimiterWorld(
   const store = memoryBackend({ runtime });
   const oneWayMs = (options.tripMs ?? 2) / 2;
   const makeClient = (): LimiterClient => {
-    const backend = observeBackend(distant(store, runtime, oneWayMs));
+    const backend = observeBackend(slow(store, runtime, oneWayMs));
     const { process, backend: reachable } = pausableProcess(runtime, backend);
     let wallShiftMs = 0;
     let sleptMs = 0;
@@ -91,11 +92,6 @@ export function recordOf(key = "k", name = "api"): string {
   return recordKey("default", "rate-limit", `${name}/${key}`);
 }
 
-/** Lets virtual time pass within the world. */
-export function pass(runtime: VirtualRuntime, delayMs: number): Promise<void> {
-  return new Promise((resolve) => runtime.schedule(delayMs, resolve));
-}
-
 /** The value of a promise that settles within so much virtual time. */
 export async function within<T>(runtime: VirtualRuntime, promise: Promise<T>, delayMs = 20): Promise<T> {
   let isSettled = false;
@@ -111,29 +107,4 @@ export async function within<T>(runtime: VirtualRuntime, promise: Promise<T>, de
 /** How many were allowed. */
 export function allowedOf(decisions: readonly Decision[]): number {
   return decisions.filter(({ allowed }) => allowed).length;
-}
-
-function distant(store: Backend, runtime: VirtualRuntime, oneWayMs: number): Backend {
-  const travel = async <T>(work: () => Promise<T>): Promise<T> => {
-    await pass(runtime, oneWayMs);
-    try {
-      return await work();
-    } finally {
-      await pass(runtime, oneWayMs);
-    }
-  };
-  return {
-    kind: store.kind,
-    capabilities: store.capabilities,
-    setup: (how) => store.setup(how),
-    get: (keys) => travel(() => store.get(keys)),
-    scan: (prefix, page) => store.scan(prefix, page),
-    commit: (operations) => travel(() => store.commit(operations)),
-    add: (key, delta, operation) => travel(() => store.add(key, delta, operation)),
-    time: () => travel(() => store.time()),
-    watch: (prefix, listener) => store.watch(prefix, listener),
-    wake: (to, hint) => store.wake(to, hint),
-    onWake: (to, listener) => store.onWake(to, listener),
-    close: () => store.close(),
-  };
 }

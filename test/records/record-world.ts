@@ -104,7 +104,8 @@ export function pass(runtime: VirtualRuntime, delayMs: number): Promise<void> {
   return new Promise((resolve) => runtime.schedule(delayMs, resolve));
 }
 
-function slow(store: Backend, runtime: VirtualRuntime, oneWayMs: number): Backend {
+/** A store that is so far away. */
+export function slow(store: Backend, runtime: VirtualRuntime, oneWayMs: number): Backend {
   const travel = async <T>(work: () => Promise<T>): Promise<T> => {
     await pass(runtime, oneWayMs);
     try {
