@@ -19,7 +19,7 @@ const primitives = [
   "transactions",
   "web-locks",
 ] as const;
-const below = ["core", "sessions", "roster", "records"] as const;
+const below = ["core", "sessions", "roster", "records", "codecs"] as const;
 
 /** What each layer may import besides itself. A new folder needs a line here. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -31,6 +31,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   sessions: ["core"],
   roster: ["core", "sessions"],
   records: ["core"],
+  codecs: ["core"],
   fencing: ["core"],
   ...Object.fromEntries(primitives.map((primitive) => [primitive, below])),
   "coordinator.ts": [...below, ...primitives, "open-coordinator.ts"],

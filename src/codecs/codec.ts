@@ -1,0 +1,13 @@
+/**
+ * How values of one type become bytes, and come back. `decode` gets what `encode` made, also after years: a codec of your
+ * own changes its `type` when it changes its format.
+ */
+export interface Codec<T> {
+  /**
+   * Written next to each value: `json`, `text`, `bytes` or a name of your own. A value of another type is refused on
+   * reading.
+   */
+  readonly type: string;
+  encode(value: T): Uint8Array | Promise<Uint8Array>;
+  decode(bytes: Uint8Array): T | Promise<T>;
+}
