@@ -26,6 +26,7 @@ const byErrorCode: Readonly<Record<ErrorCode, number>> = {
   OUTCOME_UNKNOWN: exitCodes.unavailable,
   ACQUIRE_TIMEOUT: exitCodes.notAcquired,
   OUT_OF_BOUNDS: exitCodes.notAcquired,
+  CONDITION_FAILED: exitCodes.notAcquired,
   LEASE_LOST: exitCodes.leaseLost,
   FENCE_REJECTED: exitCodes.leaseLost,
   PERMISSION_DENIED: exitCodes.permission,

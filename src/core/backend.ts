@@ -53,6 +53,15 @@ export interface RequestOptions {
   readonly urgent?: boolean;
 }
 
+/** How a commit travels, and what goes with it. */
+export interface CommitOptions extends RequestOptions {
+  /**
+   * Writes in the store's own terms, applied together with the operations or not at all; they count against
+   * `commitOperationsMax`. DynamoDB takes entries of a `TransactWriteItems`, with marshalled values; the others take none.
+   */
+  readonly alongside?: readonly object[];
+}
+
 /**
  * Identifies one {@link Backend.add}. A writer numbers its adds to one key upwards and issues the next one only
  * when the outcome of the one before is known; that is what lets one number for each writer stand for all it did.
@@ -105,6 +114,8 @@ export interface Capabilities {
   readonly keyBytesMax: number;
   /** Largest value, in bytes. At least 131,072: a full roster with metadata fits. */
   readonly valueBytesMax: number;
+  /** Whether a commit takes writes in the store's own terms ({@link CommitOptions.alongside}). Default: false. */
+  readonly alongside?: boolean;
 }
 
 /**
@@ -130,8 +141,11 @@ export interface Backend {
   get(keys: readonly string[], options?: RequestOptions): Promise<readonly (StoredRecord | null)[]>;
   /** Records whose key begins with `prefix`, a page at a time. A hint: may miss what changes meanwhile. */
   scan(prefix: string, page?: { readonly limit?: number; readonly cursor?: string }): Promise<ScanPage>;
-  /** All or nothing, under every operation's expectation. The only thing that decides. */
-  commit(operations: readonly Operation[], options?: RequestOptions): Promise<CommitResult>;
+  /**
+   * All or nothing, under every operation's expectation. The only thing that decides. Rejects with
+   * `ConditionFailedError` when the condition of a write of {@link CommitOptions.alongside} fails, and no expectation.
+   */
+  commit(operations: readonly Operation[], options?: CommitOptions): Promise<CommitResult>;
   /**
    * Adds `delta` to the counter under `key` (absent: 0) and answers the sum after it. Applies each operation
    * once: the same operation again changes nothing and gets the same answer. A key holds either records of

@@ -20,7 +20,8 @@ export type ErrorCode =
   | "OUT_OF_BOUNDS"
   | "CORRUPT_RECORD"
   | "CORRUPT_STORE"
-  | "MISSING_DEPENDENCY";
+  | "MISSING_DEPENDENCY"
+  | "CONDITION_FAILED";
 
 interface ErrorDetails {
   readonly cause?: unknown;
@@ -209,6 +210,26 @@ export class OutOfBoundsError extends LeaseholdError {
     const { value = 0, bound = 0 } = details;
     this.value = value;
     this.bound = bound;
+  }
+}
+
+/** The condition of a write of your own that a commit carried alongside did not hold. Nothing of it was applied. */
+export class ConditionFailedError extends LeaseholdError {
+  static readonly code = "CONDITION_FAILED";
+  readonly code = ConditionFailedError.code;
+  /** Which of the writes, from 0: the first whose condition failed. */
+  readonly index: number;
+  /** What stands there, as the store gives it; null when nothing does, or the store does not say. */
+  readonly current: object | null;
+
+  constructor(
+    message: string,
+    details: ErrorDetails & { readonly index?: number; readonly current?: object | null } = {},
+  ) {
+    super(message, details);
+    const { index = 0, current = null } = details;
+    this.index = index;
+    this.current = current;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Capabilities, Operation } from "./backend.ts";
+import type { Capabilities, CommitOptions, Operation } from "./backend.ts";
 import { LimitExceededError, UnsupportedError } from "./errors.ts";
 import { invariant } from "./invariant.ts";
 
@@ -6,27 +6,31 @@ import { invariant } from "./invariant.ts";
  * Checks operations against a backend's limits, before anything is sent.
  *
  * @throws LimitExceededError for a key, value or number of operations beyond the limit.
- * @throws UnsupportedError for several keys where the backend commits only one.
+ * @throws UnsupportedError for several keys where the backend commits only one, and for writes in the store's own
+ *   terms where it takes none.
  */
 export function checkOperations(
   kind: string,
   capabilities: Capabilities,
   operations: readonly Operation[],
+  { alongside = [] }: CommitOptions = {},
 ): void {
   const { commitOperationsMax } = capabilities;
-  invariant(operations.length > 0, "a commit has at least one operation");
-  if (operations.length > 1 && commitOperationsMax === 1) {
-    throw new UnsupportedError(
-      `this ${kind} store commits one key at a time; got ${operations.length} operations`,
-    );
+  const count = operations.length + alongside.length;
+  invariant(count > 0, "a commit has at least one operation");
+  if (alongside.length > 0 && capabilities.alongside !== true) {
+    throw new UnsupportedError(`the ${kind} backend commits no writes of your own alongside its records`);
   }
-  if (operations.length > commitOperationsMax) {
+  if (count > 1 && commitOperationsMax === 1) {
+    throw new UnsupportedError(`this ${kind} store commits one key at a time; got ${count} operations`);
+  }
+  if (count > commitOperationsMax) {
     throw new LimitExceededError(
-      `the ${kind} backend commits at most ${commitOperationsMax} operations at once; got ${operations.length}`,
+      `the ${kind} backend commits at most ${commitOperationsMax} operations at once; got ${count}`,
     );
   }
   const isUnique =
-    operations.length === 1 || new Set(operations.map(({ key }) => key)).size === operations.length;
+    operations.length < 2 || new Set(operations.map(({ key }) => key)).size === operations.length;
   invariant(isUnique, "a key stands in at most one operation of a commit");
   for (const operation of operations) {
     checkKey(kind, capabilities, operation.key);

@@ -1,6 +1,7 @@
 import type { TransactWriteItem, TransactWriteItemsCommandInput } from "@aws-sdk/client-dynamodb";
-import type { CommitResult, Operation, RequestOptions, Version } from "../../core/backend.ts";
-import { LimitExceededError, StoreMisconfiguredError } from "../../core/errors.ts";
+import type { CommitOptions, CommitResult, Operation, Version } from "../../core/backend.ts";
+import { InvalidArgumentError, LimitExceededError, StoreMisconfiguredError } from "../../core/errors.ts";
+import { type OwnWrite, ownWriteError, ownWrites } from "./alongside.ts";
 import type { SingleCommit } from "./commit-one.ts";
 import { Failure } from "./failure.ts";
 import type { Requester } from "./requester.ts";
@@ -16,15 +17,16 @@ const unansweredMax = 2;
 
 /**
  * Commits several operations in one `TransactWriteItems`. The token is drawn once, so however often the
- * transaction is sent, by leasehold or by the client, it is applied once.
+ * transaction is sent, by leasehold or by the client, it is applied once. Writes of the user's own come last in it.
  */
 export async function commitMany(
   requester: Requester,
   single: SingleCommit,
   operations: readonly Operation[],
-  options?: RequestOptions,
+  options?: CommitOptions,
 ): Promise<CommitResult> {
-  checkBytes(operations);
+  const own = ownWrites(options?.alongside ?? []);
+  checkBytes(operations, own);
   const { table, layout } = requester.settings;
   const { runtime } = requester;
   const context: WriteContext = { table, layout, wallMs: runtime.wallMs() };
@@ -34,7 +36,10 @@ export async function commitMany(
   });
   const input: TransactWriteItemsCommandInput = {
     ClientRequestToken: runtime.id(),
-    TransactItems: operations.map((operation, index) => step(context, operation, versions[index] ?? null)),
+    TransactItems: [
+      ...operations.map((operation, index) => step(context, operation, versions[index] ?? null)),
+      ...own.map(({ entry }) => entry),
+    ],
   };
   let unanswered = 0;
   const again = (error: unknown): boolean => {
@@ -52,11 +57,16 @@ export async function commitMany(
     if (!(error instanceof Failure)) {
       throw requester.toError(error, "TransactWriteItems", { sentBefore: unanswered > 0 });
     }
+    const certain = unanswered === 0 && !error.ambiguous;
     const refused = operations.filter((_, index) => error.reasons[index]?.Code === "ConditionalCheckFailed");
     // An unanswered copy may still be on its way; only an expected version that is gone keeps it out for ever.
-    const settled =
-      (unanswered === 0 && !error.ambiguous) || refused.some(({ expect }) => typeof expect === "string");
-    if (refused.length === 0 || !settled) throw cancellation(requester, error, unanswered > 0);
+    const settled = certain || refused.some(({ expect }) => typeof expect === "string");
+    if (refused.length === 0 || !settled) {
+      throw (
+        (certain && ownWriteError(own, error, operations.length)) ||
+        refusal(requester, error, own, unanswered > 0)
+      );
+    }
     const items = new Map(operations.map((operation, index) => [operation, error.reasons[index]?.Item]));
     const conflicts = refused.map((operation) => single.conflictOf(operation, items.get(operation)));
     return { committed: false, conflicts: await Promise.all(conflicts) };
@@ -92,8 +102,14 @@ function isCollision(failure: Failure): boolean {
   );
 }
 
-function cancellation(requester: Requester, failure: Failure, sentBefore: boolean): Error {
-  if (failure.kind === "cancelled" && !sentBefore && !isCollision(failure)) {
+function refusal(
+  requester: Requester,
+  failure: Failure,
+  own: readonly OwnWrite[],
+  sentBefore: boolean,
+): Error {
+  const certain = !sentBefore && !failure.ambiguous;
+  if (failure.kind === "cancelled" && certain && !isCollision(failure)) {
     const codes = failure.reasons.map(({ Code, Message }) => [Code, Message].filter(Boolean).join(": "));
     const message = `DynamoDB refused a transaction on table ${requester.settings.table}: ${codes.join("; ")}`;
     const tooLarge = failure.reasons.some(({ Code }) => Code === "ItemCollectionSizeLimitExceeded");
@@ -102,11 +118,16 @@ function cancellation(requester: Requester, failure: Failure, sentBefore: boolea
       ? new LimitExceededError(message, details)
       : new StoreMisconfiguredError(message, details);
   }
-  return requester.toError(failure, "TransactWriteItems", { sentBefore });
+  if (failure.kind === "invalid" && certain && own.length > 0) {
+    const message = `DynamoDB refused a commit with writes alongside as invalid: ${failure.message}`;
+    return new InvalidArgumentError(message, { cause: failure.cause });
+  }
+  const tables = [...new Set([requester.settings.table, ...own.map(({ table }) => table)])];
+  return requester.toError(failure, "TransactWriteItems", { sentBefore, table: tables.join(" or ") });
 }
 
-function checkBytes(operations: readonly Operation[]): void {
-  let bytes = 0;
+function checkBytes(operations: readonly Operation[], own: readonly OwnWrite[]): void {
+  let bytes = own.reduce((sum, write) => sum + write.bytes, 0);
   for (const operation of operations) {
     bytes += operation.key.length + (operation.kind === "put" ? operation.value.length : 0);
   }

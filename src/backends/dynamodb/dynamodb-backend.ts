@@ -2,6 +2,7 @@ import type {
   AddOperation,
   Backend,
   Capabilities,
+  CommitOptions,
   CommitResult,
   Operation,
   RequestOptions,
@@ -34,6 +35,7 @@ const kind = "dynamodb";
 const capabilitiesOfOneRegion: Capabilities = {
   scope: "network",
   commitOperationsMax: 100,
+  alongside: true,
   wake: false,
   watch: "none",
   orderedScan: false,
@@ -130,13 +132,14 @@ class DynamodbBackend implements Backend {
     return scanRecords(this.#requester, prefix, page);
   }
 
-  async commit(operations: readonly Operation[], options?: RequestOptions): Promise<CommitResult> {
-    checkOperations(kind, this.#capabilities, operations);
+  async commit(operations: readonly Operation[], options?: CommitOptions): Promise<CommitResult> {
+    checkOperations(kind, this.#capabilities, operations, options);
     await this.#whenReady();
     const [only] = operations;
-    if (only !== undefined && operations.length === 1) return this.#single.commit(only, options);
+    const alone = operations.length === 1 && (options?.alongside ?? []).length === 0;
+    if (only !== undefined && alone) return this.#single.commit(only, options);
     // The first contact may have shown a table that commits one key at a time.
-    checkOperations(kind, this.#capabilities, operations);
+    checkOperations(kind, this.#capabilities, operations, options);
     return commitMany(this.#requester, this.#single, operations, options);
   }
 
@@ -187,7 +190,8 @@ class DynamodbBackend implements Backend {
 
   async #setUp(create: boolean): Promise<void> {
     const { replication }: TableFacts = await setUpTable(this.#requester, create);
-    if (replication === "strong") this.#capabilities = { ...this.#capabilities, commitOperationsMax: 1 };
+    if (replication !== "strong") return;
+    this.#capabilities = { ...this.#capabilities, commitOperationsMax: 1, alongside: false };
   }
 
   #assertOpen(): void {

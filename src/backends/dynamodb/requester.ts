@@ -108,7 +108,11 @@ export class Requester {
   }
 
   /** The error to throw for a failed request. */
-  toError(error: unknown, operation: Name, about: { key?: string; sentBefore?: boolean } = {}): Error {
+  toError(
+    error: unknown,
+    operation: Name,
+    about: { key?: string; sentBefore?: boolean; table?: string } = {},
+  ): Error {
     const write = !reads.has(operation);
     return failureToError(error, {
       ...{ operation, write, table: this.settings.table, where: this.#where },

@@ -3,6 +3,7 @@ import type {
   Backend,
   Capabilities,
   ChangeHint,
+  CommitOptions,
   CommitResult,
   Operation,
   ScanPage,
@@ -108,11 +109,11 @@ class MemoryBackend implements Backend {
       : { records };
   }
 
-  async commit(operations: readonly Operation[]): Promise<CommitResult> {
+  async commit(operations: readonly Operation[], options?: CommitOptions): Promise<CommitResult> {
     const turn = this.#turns?.take(operations.length);
     if (turn !== undefined) await turn;
     this.#checkOpen();
-    checkOperations(kind, capabilities, operations);
+    checkOperations(kind, capabilities, operations, options);
     const result = this.#apply(operations);
     if (result.committed) return result;
     const conflicts = result.conflicts.map(({ key, current = null }) => ({ key, current: copy(current) }));

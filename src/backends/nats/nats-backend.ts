@@ -3,6 +3,7 @@ import type {
   Backend,
   Capabilities,
   ChangeHint,
+  CommitOptions,
   CommitResult,
   Operation,
   ScanPage,
@@ -126,10 +127,10 @@ class NatsBackend implements Backend {
     return scanRecords(this.#client, this.#scanRests, prefix, page);
   }
 
-  async commit(operations: readonly Operation[]): Promise<CommitResult> {
+  async commit(operations: readonly Operation[], options?: CommitOptions): Promise<CommitResult> {
     const opened = this.#opened ?? (await this.#ready());
     this.#requireOpen();
-    checkOperations(kind, this.#capabilities, operations);
+    checkOperations(kind, this.#capabilities, operations, options);
     const [only] = operations;
     if (operations.length === 1 && only !== undefined) return commitOne(opened, only);
     return commitBatch(opened, operations, this.#runtime.id);

@@ -3,6 +3,7 @@ import type {
   Backend,
   Capabilities,
   ChangeHint,
+  CommitOptions,
   CommitResult,
   Operation,
   ScanPage,
@@ -119,8 +120,8 @@ class SqliteBackend implements Backend {
       : { records };
   }
 
-  async commit(operations: readonly Operation[]): Promise<CommitResult> {
-    checkOperations(kind, capabilities, operations);
+  async commit(operations: readonly Operation[], options?: CommitOptions): Promise<CommitResult> {
+    checkOperations(kind, capabilities, operations, options);
     const result = await this.#file.write(operations.length, ({ table }) =>
       table.commit(operations, { wallMs: this.#runtime.wallMs() }),
     );
