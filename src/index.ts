@@ -7,6 +7,18 @@ export type {
 export type { Barrier, BarrierEnterOptions, BarrierStay } from "./barriers/barrier.ts";
 export type { CountDownOptions, Latch } from "./barriers/latch.ts";
 export type { BarrierWaitOptions } from "./barriers/wait-options.ts";
+export type { Codec } from "./codecs/codec.ts";
+export type { CompressionAlgorithm, CompressionOptions } from "./codecs/compression.ts";
+export { type JsonCodecOptions, jsonCodec } from "./codecs/json-codec.ts";
+export { bytesCodec, textCodec } from "./codecs/plain-codecs.ts";
+export { schemaCodec } from "./codecs/schema-codec.ts";
+export type {
+  SchemaInput,
+  SchemaOutput,
+  StandardIssue,
+  StandardResult,
+  StandardSchema,
+} from "./codecs/standard-schema.ts";
 export { type ConnectOptions, connect } from "./connect.ts";
 export { type Coordinator, type CoordinatorOptions, createCoordinator } from "./coordinator.ts";
 export type {
@@ -37,6 +49,7 @@ export {
   type ErrorCode,
   FenceRejectedError,
   InvalidArgumentError,
+  InvalidValueError,
   LeaseholdError,
   LeaseLostError,
   LimitExceededError,
@@ -49,6 +62,7 @@ export {
   StoreMissingError,
   UnavailableError,
   UnsupportedError,
+  type ValueIssue,
 } from "./core/errors.ts";
 export type { CoordinatorEvent, CoordinatorEvents, EventSubject, HoldWrapper } from "./core/events.ts";
 export type { Fenced } from "./core/fence.ts";

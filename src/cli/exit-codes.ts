@@ -20,6 +20,7 @@ const byErrorCode: Readonly<Record<ErrorCode, number>> = {
   INVALID_ARGUMENT: exitCodes.usage,
   LIMIT_EXCEEDED: exitCodes.usage,
   LIMIT_MISMATCH: exitCodes.usage,
+  INVALID_VALUE: exitCodes.corrupt,
   CORRUPT_RECORD: exitCodes.corrupt,
   CORRUPT_STORE: exitCodes.corrupt,
   UNAVAILABLE: exitCodes.unavailable,

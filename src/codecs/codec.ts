@@ -1,13 +1,14 @@
 /**
  * How values of one type become bytes, and come back. `decode` gets what `encode` made, also after years: a codec of your
- * own changes its `type` when it changes its format.
+ * own changes its `type` when it changes its format. `Input` is another type where writing takes more than reading gives,
+ * as with a schema that has defaults.
  */
-export interface Codec<T> {
+export interface Codec<T, Input = T> {
   /**
    * Written next to each value: `json`, `text`, `bytes` or a name of your own. A value of another type is refused on
    * reading.
    */
   readonly type: string;
-  encode(value: T): Uint8Array | Promise<Uint8Array>;
+  encode(value: Input): Uint8Array | Promise<Uint8Array>;
   decode(bytes: Uint8Array): T | Promise<T>;
 }

@@ -16,8 +16,10 @@ export type ErrorCode =
   | "PERMISSION_DENIED"
   | "UNSUPPORTED"
   | "LIMIT_EXCEEDED"
+  | "CONTENTION"
   | "LIMIT_MISMATCH"
   | "OUT_OF_BOUNDS"
+  | "INVALID_VALUE"
   | "CORRUPT_RECORD"
   | "CORRUPT_STORE"
   | "MISSING_DEPENDENCY"
@@ -171,6 +173,32 @@ export class UnsupportedError extends LeaseholdError {
 export class LimitExceededError extends LeaseholdError {
   static readonly code = "LIMIT_EXCEEDED";
   readonly code = LimitExceededError.code;
+  /** The limit and what was to be sent, both in bytes or in operations, where a value or a transaction is too large. */
+  readonly limit: number | undefined;
+  readonly size: number | undefined;
+
+  constructor(
+    message: string,
+    details: ErrorDetails & { readonly limit?: number; readonly size?: number } = {},
+  ) {
+    super(message, details);
+    this.limit = details.limit;
+    this.size = details.size;
+  }
+}
+
+/** Others kept changing what a call wanted to change, for as many tries as it had. Nothing was applied. */
+export class ContentionError extends LeaseholdError {
+  static readonly code = "CONTENTION";
+  readonly code = ContentionError.code;
+  override readonly retryable = true;
+  /** How often it was tried. */
+  readonly tries: number;
+
+  constructor(message: string, details: ErrorDetails & { readonly tries?: number } = {}) {
+    super(message, details);
+    this.tries = details.tries ?? 0;
+  }
 }
 
 /** The name was opened with another limit than the one that counts. Nothing was changed. */
@@ -230,6 +258,41 @@ export class ConditionFailedError extends LeaseholdError {
     const { index = 0, current = null } = details;
     this.index = index;
     this.current = current;
+  }
+}
+
+/** One thing that is wrong with a value: where in it, and what. An empty `path` is the value itself. */
+export interface ValueIssue {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/**
+ * A value that its codec or its schema refuses. On writing, nothing was written; on reading, what is stored stays as it
+ * is.
+ */
+export class InvalidValueError extends LeaseholdError {
+  static readonly code = "INVALID_VALUE";
+  readonly code = InvalidValueError.code;
+  /** What is wrong with it. */
+  readonly issues: readonly ValueIssue[];
+  /** The value as it is: the one that was given, or read; its bytes where they could not even be decoded. */
+  readonly value: unknown;
+  /** The key that it was for, where one is known. */
+  readonly key: string | undefined;
+
+  constructor(
+    message: string,
+    details: ErrorDetails & {
+      readonly issues?: readonly ValueIssue[];
+      readonly value?: unknown;
+      readonly key?: string | undefined;
+    } = {},
+  ) {
+    super(message, details);
+    this.issues = details.issues ?? [];
+    this.value = details.value;
+    this.key = details.key;
   }
 }
 
