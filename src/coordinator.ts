@@ -11,6 +11,8 @@ import type { Counter } from "./counters/counter.ts";
 import type { BigintCounterOptions, CounterOptions } from "./counters/counter-options.ts";
 import type { Election, ElectionOptions } from "./elections/election.ts";
 import type { Group, GroupOptions } from "./groups/group.ts";
+import type { Entry, Leave, Updated, UpdateOptions } from "./kv/entry.ts";
+import type { KeyValue, KeyValueOptions } from "./kv/key-value.ts";
 import type { ConcurrencyLimiter, ConcurrencyLimiterOptions } from "./limiters/concurrency-limiter.ts";
 import type { RateLimiterOptions } from "./limiters/create-rate-limiter.ts";
 import type { RateLimiter } from "./limiters/rate-limiter.ts";
@@ -70,6 +72,20 @@ export interface Coordinator extends Administration, AsyncDisposable {
   lockAll(names: readonly string[], options?: LockOptions): MultiLock;
   /** The locks of the Web Locks standard: what runs with `navigator.locks` runs with this, across machines. */
   readonly lockManager: LockManager;
+  /** The store that this coordinator works on; `leasehold/nats` and `leasehold/dynamodb` get at its native client. */
+  readonly backend: Backend;
+  /**
+   * Typed values under keys, in a namespace of their own; see {@link KeyValue}. Costs nothing; asks nobody.
+   *
+   * @throws InvalidArgumentError for an illegal name or option.
+   */
+  kv<T = unknown, In = T>(namespace: string, options?: KeyValueOptions<T, In>): KeyValue<T, In>;
+  /** `update` of the entry with this key in the key-value namespace `default`. */
+  update<T = unknown>(
+    key: string,
+    change: (current: T | undefined, entry: Entry<T> | undefined) => T | Leave | Promise<T | Leave>,
+    options?: UpdateOptions,
+  ): Promise<Updated<T>>;
   /**
    * Calls `listener` for every event of this name from now on. Nothing is measured while nobody listens, here or on
    * the `node:diagnostics_channel` of the same name with `leasehold:` before it.

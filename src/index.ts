@@ -44,6 +44,7 @@ export {
   AcquireTimeoutError,
   ClosedError,
   ConditionFailedError,
+  ContentionError,
   CorruptRecordError,
   CorruptStoreError,
   type ErrorCode,
@@ -95,6 +96,26 @@ export type {
 } from "./groups/group.ts";
 export type { Member } from "./groups/member.ts";
 export type { OwnedPartition, Partitions, RunPartitionsOptions } from "./groups/partitions.ts";
+export type { PastEntry, Removal } from "./kv/change.ts";
+export {
+  type BatchResult,
+  type Conditions,
+  type Deleted,
+  type DeleteOptions,
+  type Entry,
+  type IncrementOptions,
+  type Leave,
+  type LifeOptions,
+  leave,
+  type NewEntry,
+  type SetOptions,
+  type Updated,
+  type UpdateOptions,
+  type WriteOptions,
+  type Written,
+} from "./kv/entry.ts";
+export type { KeyValue, KeyValueOptions, KeyValueStatus } from "./kv/key-value.ts";
+export type { Listing, ListingOptions, Page } from "./kv/listing.ts";
 export type { CalendarUnit } from "./limiters/calendar.ts";
 export type {
   ConcurrencyDecision,

@@ -13,6 +13,10 @@ import type { BigintCounterOptions, CounterOptions } from "./counters/counter-op
 import { createBigintCounter, createCounter } from "./counters/create-counter.ts";
 import { createElection, type Election, type ElectionOptions } from "./elections/election.ts";
 import { createGroup, type Group, type GroupOptions } from "./groups/group.ts";
+import { createKeyValue } from "./kv/create-key-value.ts";
+import type { Entry, Leave, Updated, UpdateOptions } from "./kv/entry.ts";
+import type { KeyValue, KeyValueOptions } from "./kv/key-value.ts";
+import type { KeyValueHost } from "./kv/typed-entries.ts";
 import {
   type ConcurrencyLimiter,
   type ConcurrencyLimiterOptions,
@@ -40,6 +44,8 @@ import { SessionPool } from "./sessions/session-pool.ts";
 import { parseTtl } from "./sessions/ttl.ts";
 import { createLockManager, type LockManager } from "./web-locks/lock-manager.ts";
 
+/** The key-value namespace of keys that are given to the coordinator itself. */
+const defaultStore = "default";
 const inspectCustom = Symbol.for("nodejs.util.inspect.custom");
 
 /** The {@link Coordinator} over a backend. What it owns is closed with it. */
@@ -49,7 +55,7 @@ export class OpenCoordinator implements Coordinator {
   readonly list: Administration["list"];
   readonly forceRelease: Administration["forceRelease"];
   readonly requestRevoke: Administration["requestRevoke"];
-  readonly #backend: Backend;
+  readonly backend: Backend;
   readonly #runtime: Runtime;
   readonly #ttlMs: number;
   readonly #host: RosterHost;
@@ -57,6 +63,7 @@ export class OpenCoordinator implements Coordinator {
   readonly #queues: RosterQueues;
   readonly #recordHost: RecordHost;
   readonly #records = new RecordPool();
+  readonly #keyValueHost: KeyValueHost;
   readonly #events = new Events();
   readonly #work = new Map<HeldGrant, Promise<unknown>>();
   readonly #owned: Owned;
@@ -74,7 +81,7 @@ export class OpenCoordinator implements Coordinator {
     const name = clientName === undefined ? {} : { name: clientName };
     const client = { host: hostname(), pid: process.pid, ...name };
     const events = this.#events;
-    this.#backend = backend;
+    this.backend = backend;
     this.#owned = owned;
     const pooled: RecordHost["pooled"] = (key, make) => this.#records.get(key, make);
     const clock = new StoreClock({ backend, runtime });
@@ -102,6 +109,11 @@ export class OpenCoordinator implements Coordinator {
       whileHolding: (grants, work) => this.#whileHolding(grants, work),
     };
     this.lockManager = createLockManager(this.#host);
+    this.#keyValueHost = {
+      records: this.#recordHost,
+      inLine: (name, work, signal) =>
+        this.lock(name).hold(work, { wait: Number.POSITIVE_INFINITY, ...(signal && { signal }) }),
+    };
   }
 
   lock(name: string, options?: LockOptions): Lock {
@@ -176,8 +188,20 @@ export class OpenCoordinator implements Coordinator {
     return createConcurrencyLimiter(this.#host, name, options);
   }
 
+  kv<T = unknown, In = T>(namespace: string, options?: KeyValueOptions<T, In>): KeyValue<T, In> {
+    return createKeyValue<T, In>(this.#keyValueHost, [namespace], options);
+  }
+
+  update<T = unknown>(
+    key: string,
+    change: (current: T | undefined, entry: Entry<T> | undefined) => T | Leave | Promise<T | Leave>,
+    options?: UpdateOptions,
+  ): Promise<Updated<T>> {
+    return this.kv<T>(defaultStore).update(key, change, options);
+  }
+
   setup(): Promise<void> {
-    return this.#backend.setup();
+    return this.backend.setup();
   }
 
   close(): Promise<void> {
@@ -196,7 +220,7 @@ export class OpenCoordinator implements Coordinator {
   ): string {
     const { namespace, ttlMs } = this.#host;
     const state = this.#closing === undefined ? "open" : "closed";
-    return `Coordinator ${inspect({ backend: this.#backend.kind, namespace, ttlMs, state }, options)}`;
+    return `Coordinator ${inspect({ backend: this.backend.kind, namespace, ttlMs, state }, options)}`;
   }
 
   #open(): RosterQueues {

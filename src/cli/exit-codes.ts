@@ -25,6 +25,7 @@ const byErrorCode: Readonly<Record<ErrorCode, number>> = {
   CORRUPT_STORE: exitCodes.corrupt,
   UNAVAILABLE: exitCodes.unavailable,
   OUTCOME_UNKNOWN: exitCodes.unavailable,
+  CONTENTION: exitCodes.notAcquired,
   ACQUIRE_TIMEOUT: exitCodes.notAcquired,
   OUT_OF_BOUNDS: exitCodes.notAcquired,
   CONDITION_FAILED: exitCodes.notAcquired,

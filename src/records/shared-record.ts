@@ -207,7 +207,9 @@ export class SharedRecord<State, Command, Answer> implements Pooled {
     const sent = this.#now();
     const { result, copies } = await this.#commit(put);
     if (result.committed) {
-      this.#seen = { ...sent, state: stamped, version: result.versions[0] ?? null };
+      const version = result.versions[0] ?? null;
+      rules.settled?.(stamped, version);
+      this.#seen = { ...sent, state: stamped, version };
       deliver(batch, outcomes);
       return true;
     }
@@ -277,7 +279,10 @@ export class SharedRecord<State, Command, Answer> implements Pooled {
     sent: { readonly asOf: number; readonly seenAtMs: number },
   ): SeenState<State> {
     const { key, rules } = this.#target;
-    return { ...sent, state: rules.decode(key, record?.value ?? null), version: record?.version ?? null };
+    const state = rules.decode(key, record?.value ?? null);
+    const version = record?.version ?? null;
+    rules.settled?.(state, version);
+    return { ...sent, state, version };
   }
 }
 

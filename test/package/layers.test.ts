@@ -17,6 +17,7 @@ const primitives = [
   "limiters",
   "kv",
   "transactions",
+  "once",
   "web-locks",
 ] as const;
 const below = ["core", "sessions", "roster", "records", "codecs"] as const;
@@ -34,6 +35,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   codecs: ["core"],
   fencing: ["core"],
   ...Object.fromEntries(primitives.map((primitive) => [primitive, below])),
+  transactions: [...below, "kv"],
+  once: [...below, "kv"],
   "coordinator.ts": [...below, ...primitives, "open-coordinator.ts"],
   "open-coordinator.ts": [...below, ...primitives, "coordinator.ts"],
   adapters: ["core", "schedules", "limiters", "coordinator.ts"],

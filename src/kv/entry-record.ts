@@ -1,0 +1,145 @@
+import type { Version } from "../core/backend.ts";
+import { CorruptRecordError } from "../core/errors.ts";
+import { isStamps, type Stamps } from "../records/record-rules.ts";
+
+/** A value as it stands in a record. */
+export interface StoredValue {
+  /** The type of the codec that made it. */
+  readonly type: string;
+  readonly bytes: Uint8Array;
+  /** How the bytes are compressed. Left out: they are not. */
+  readonly compression?: string | undefined;
+}
+
+/** How long a value lives, and when that is over on the store's clock. */
+export interface Life {
+  readonly endsAtMs: number;
+  readonly ttlMs: number;
+}
+
+/** One state of an entry. Times are the store's, in milliseconds since 1970. */
+export interface Revision {
+  /** Left out: the entry was deleted. */
+  readonly value?: StoredValue | undefined;
+  /** When the entry came into being. */
+  readonly createdAtMs: number;
+  /** Rises with every write to this key, so that it orders them. */
+  readonly updatedAtMs: number;
+  /** Left out: for ever. */
+  readonly life?: Life | undefined;
+}
+
+/** A revision that another one has followed. */
+export interface PastRevision extends Revision {
+  readonly version: Version;
+}
+
+/** What stands in the record of one entry. */
+export interface EntryRecord {
+  readonly key: string;
+  readonly newest: Revision;
+  /** Oldest first. */
+  readonly past: readonly PastRevision[];
+  /** The marks of the last writes. */
+  readonly stamps: Stamps;
+}
+
+/** A revision in the header: names of one letter, since every entry carries them. */
+interface Header {
+  readonly c: number;
+  readonly u: number;
+  /** When it ends, and how long it lives altogether. */
+  readonly e?: number;
+  readonly d?: number;
+  /** Type, compression and number of bytes of the value. */
+  readonly t?: string;
+  readonly z?: string;
+  readonly n?: number;
+  readonly v?: Version;
+}
+
+interface FirstLine extends Header {
+  /** Format. */
+  readonly f: 1;
+  readonly k: string;
+  readonly s: Stamps;
+  readonly h?: readonly Header[];
+}
+
+const newline = 10;
+
+/**
+ * One line of JSON, then the bytes of the values, those of past revisions last. So a record can be read by eye with the
+ * tools of every store, and values take no more room than they have bytes.
+ */
+export function encodeEntry({ key, newest, past, stamps }: EntryRecord): Uint8Array {
+  const line: FirstLine = { f: 1, k: key, ...headerOf(newest), s: stamps };
+  const history = past.length === 0 ? {} : { h: past.map(headerOf) };
+  const values = [newest, ...past].map(({ value }) => value?.bytes ?? new Uint8Array());
+  return Buffer.concat([Buffer.from(`${JSON.stringify({ ...line, ...history })}\n`), ...values]);
+}
+
+/** @throws CorruptRecordError when something else stands there. */
+export function decodeEntry(recordKey: string, bytes: Uint8Array): EntryRecord {
+  const end = bytes.indexOf(newline);
+  const line = parseLine(Buffer.from(bytes.subarray(0, Math.max(end, 0))).toString("utf8"));
+  if (line === undefined) {
+    throw new CorruptRecordError(
+      `the record under key ${recordKey} is not an entry of a key-value store (${bytes.length} bytes): something else ` +
+        "wrote to this key, a newer version of leasehold did, or it was damaged. Nothing was changed",
+    );
+  }
+  let offset = end + 1;
+  const revision = (header: Header): Revision => {
+    const start = offset;
+    offset += header.n ?? 0;
+    return toRevision(header, bytes.subarray(start, offset));
+  };
+  const newest = revision(line);
+  const past = (line.h ?? []).map((header) => ({ ...revision(header), version: header.v ?? "" }));
+  if (offset === bytes.length) return { key: line.k, newest, past, stamps: line.s };
+  throw new CorruptRecordError(
+    `the record under key ${recordKey} has ${bytes.length} bytes where its first line says ${offset}: it was damaged`,
+  );
+}
+
+function headerOf({
+  value,
+  createdAtMs,
+  updatedAtMs,
+  life,
+  version,
+}: Revision & { version?: Version }): Header {
+  return {
+    ...{ c: createdAtMs, u: updatedAtMs },
+    ...(life === undefined ? {} : { e: life.endsAtMs, d: life.ttlMs }),
+    ...(value === undefined ? {} : { t: value.type, n: value.bytes.length }),
+    ...(value?.compression === undefined ? {} : { z: value.compression }),
+    ...(version === undefined ? {} : { v: version }),
+  };
+}
+
+function toRevision({ c, u, e, d, t, z }: Header, bytes: Uint8Array): Revision {
+  return {
+    ...{ createdAtMs: c, updatedAtMs: u },
+    ...(t === undefined ? {} : { value: { type: t, bytes, ...(z === undefined ? {} : { compression: z }) } }),
+    ...(e === undefined || d === undefined ? {} : { life: { endsAtMs: e, ttlMs: d } }),
+  };
+}
+
+function parseLine(text: string): FirstLine | undefined {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    // Refused by the caller, with everything else that is no entry.
+    return undefined;
+  }
+  const line = parsed as Partial<FirstLine> | null;
+  const isEntry = line?.f === 1 && typeof line.k === "string" && isHeader(line) && isStamps(line.s);
+  return isEntry && (line.h ?? []).every(isHeader) ? (line as FirstLine) : undefined;
+}
+
+function isHeader({ c, u, n = 0 }: Partial<Header>): boolean {
+  return Number.isFinite(c) && Number.isFinite(u) && Number.isSafeInteger(n) && n >= 0;
+}

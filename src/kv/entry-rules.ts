@@ -1,0 +1,160 @@
+import type { Capabilities, StoreTime, Version } from "../core/backend.ts";
+import { LimitExceededError } from "../core/errors.ts";
+import { addStamp, hasStamp, type RecordRules } from "../records/record-rules.ts";
+import {
+  decodeEntry,
+  type EntryRecord,
+  encodeEntry,
+  type Life,
+  type Revision,
+  type StoredValue,
+} from "./entry-record.ts";
+
+/** For how long a deletion is remembered, and an expired value kept, at least. A write that comes later is late by more. */
+export const tombstoneMs = 3_600_000;
+/** Room that is left for the first line of a record, beyond its key. */
+const headerBytes = 2_048;
+const headerBytesOfPast = 256;
+
+/** Which version a state got in the store: set once it is known, and never for one that was overtaken before. */
+export interface VersionSlot {
+  version: Version | null | undefined;
+}
+
+/** The state of one entry. */
+export interface EntryState {
+  /** `undefined`: nothing stands under the key. */
+  readonly record: EntryRecord | undefined;
+  readonly slot: VersionSlot;
+}
+
+/** What a command makes of an entry. */
+export type EntryChange =
+  | { readonly kind: "keep" }
+  | { readonly kind: "delete" }
+  /** `life` left out: the one that the entry has. `null`: for ever. */
+  | { readonly kind: "put"; readonly value: StoredValue; readonly life?: { readonly ttlMs: number } | null };
+
+/** What a command finds: the state as it stands, and what of it can be seen now. */
+export interface FoundEntry {
+  readonly state: EntryState;
+  /** `undefined`: there is none, it was deleted, or its time is over. */
+  readonly visible: Revision | undefined;
+}
+
+/** A change of one entry, decided in view of what stands there. May be asked again, with what others made of it. */
+export interface EntryCommand {
+  decide(found: FoundEntry): EntryChange;
+  /** How many past revisions to keep. */
+  readonly pastMax: number;
+  now(): StoreTime;
+}
+
+/** What a command found, and what it left: the same state when it changed nothing. */
+export interface EntryAnswer {
+  readonly found: FoundEntry;
+  readonly left: EntryState;
+}
+
+/** What of an entry can be seen at a time. A value whose time may be over is not. */
+export function visibleAt(record: EntryRecord | undefined, { latestMs }: StoreTime): Revision | undefined {
+  const newest = record?.newest;
+  if (newest?.value === undefined) return undefined;
+  return newest.life !== undefined && latestMs >= newest.life.endsAtMs ? undefined : newest;
+}
+
+/** The rules of the entry under this key. */
+export function createEntryRules(
+  key: string,
+  limits: () => Pick<Capabilities, "valueBytesMax">,
+  kind: string,
+): RecordRules<EntryState, EntryCommand, EntryAnswer> {
+  return {
+    decode: (recordKey, bytes) => ({
+      record: bytes === null ? undefined : decodeEntry(recordKey, bytes),
+      slot: { version: undefined },
+    }),
+    encode: ({ record }) => encodeEntry(record as EntryRecord),
+    apply(state, command) {
+      const now = command.now();
+      const found = { state, visible: visibleAt(state.record, now) };
+      const change = command.decide(found);
+      const isNothing = change.kind === "keep" || (change.kind === "delete" && found.visible === undefined);
+      if (isNothing) return { state, answer: { found, left: state } };
+      const room = limits().valueBytesMax - headerBytes;
+      const size = change.kind === "put" ? change.value.bytes.length : 0;
+      if (size > room) throw tooLarge(kind, key, size, room);
+      const record = { ...follow(key, found, change, now), ...keptPast(found, command, now, room - size) };
+      const left: EntryState = { record, slot: { version: undefined } };
+      return { state: left, answer: { found, left } };
+    },
+    stamp({ record, slot }, writer, sequence) {
+      const { stamps, ...rest } = record as EntryRecord;
+      return { record: { ...rest, stamps: addStamp(stamps, writer, sequence) }, slot };
+    },
+    isStamped: ({ record }, writer, sequence) => hasStamp(record?.stamps ?? [], writer, sequence),
+    ttlMs: ({ record }) => recordTtlMs(record as EntryRecord),
+    settled({ slot }, version) {
+      slot.version = version;
+    },
+  };
+}
+
+/** When the store may collect the record. */
+export function recordTtlMs({ newest: { value, life } }: EntryRecord): number | undefined {
+  if (value === undefined) return tombstoneMs;
+  return life === undefined ? undefined : life.ttlMs + tombstoneMs;
+}
+
+/** The record after a change, without its past. */
+export function follow(
+  key: string,
+  { state: { record }, visible }: FoundEntry,
+  change: Exclude<EntryChange, { readonly kind: "keep" }>,
+  { earliestMs }: StoreTime,
+): Omit<EntryRecord, "past"> {
+  const stamps = record?.stamps ?? [];
+  const updatedAtMs = Math.max(Math.floor(earliestMs), (record?.newest.updatedAtMs ?? 0) + 1);
+  const createdAtMs = visible?.createdAtMs ?? updatedAtMs;
+  if (change.kind === "delete") return { key, stamps, newest: { createdAtMs, updatedAtMs } };
+  const life = change.life === undefined ? visible?.life : lifeFrom(earliestMs, change.life);
+  return { key, stamps, newest: { createdAtMs, updatedAtMs, value: change.value, life } };
+}
+
+/** It counts from the earliest moment that it can be now, so that nothing outlives its time. */
+function lifeFrom(earliestMs: number, life: { readonly ttlMs: number } | null): Life | undefined {
+  return life === null ? undefined : { endsAtMs: Math.floor(earliestMs + life.ttlMs), ttlMs: life.ttlMs };
+}
+
+/** The past of the next revision: what is over, and what there is no room for, is left out. */
+export function keptPast(
+  { state: { record, slot } }: FoundEntry,
+  { pastMax }: Pick<EntryCommand, "pastMax">,
+  { latestMs }: StoreTime,
+  roomBytes: number,
+): Pick<EntryRecord, "past"> {
+  if (pastMax === 0 || record === undefined) return { past: [] };
+  // A state that was never in the store by itself is no part of its history.
+  const { version } = slot;
+  const newest = typeof version === "string" ? [{ ...record.newest, version }] : [];
+  const all = [...record.past, ...newest].filter(
+    ({ life }) => life === undefined || latestMs < life.endsAtMs,
+  );
+  const past = [];
+  let room = roomBytes;
+  for (const revision of all.slice(-pastMax).reverse()) {
+    room -= headerBytesOfPast + (revision.value?.bytes.length ?? 0);
+    if (room < 0) break;
+    past.push(revision);
+  }
+  return { past: past.reverse() };
+}
+
+function tooLarge(kind: string, key: string, size: number, limit: number): LimitExceededError {
+  return new LimitExceededError(
+    `the value for ${JSON.stringify(key.slice(0, 80))} has ${size} bytes, and the ${kind} backend takes at most ` +
+      `${limit}. Nothing was sent; split the value, compress it (option compression), or keep it elsewhere and store ` +
+      "where it is",
+    { limit, size },
+  );
+}

@@ -1,0 +1,148 @@
+import type { StoredRecord, StoreTime, Version } from "../core/backend.ts";
+import { checkName } from "../core/names.ts";
+import type { RecordHost } from "../records/record-host.ts";
+import { SharedRecord } from "../records/shared-record.ts";
+import type { Entry } from "./entry.ts";
+import { type EntryPlace, entryKey, nameOf } from "./entry-key.ts";
+import { decodeEntry, type EntryRecord, type Revision } from "./entry-record.ts";
+import {
+  createEntryRules,
+  type EntryAnswer,
+  type EntryChange,
+  type EntryCommand,
+  type EntryState,
+  type FoundEntry,
+  visibleAt,
+} from "./entry-rules.ts";
+
+/** Larger records are not kept in memory between two calls. */
+const rememberedBytesMax = 4_096;
+/** The version of a state that was overtaken in the very write that made it: no entry ever has it. */
+const overtaken: Version = "overtaken";
+
+/** An entry as it stood in the store. */
+export interface SeenEntry {
+  readonly record: EntryRecord | undefined;
+  /** `null`: nothing stands under the key. */
+  readonly version: Version | null;
+}
+
+/** The entries of one namespace as records: reads that ride together, and changes by compare-and-set. */
+export class EntryStore {
+  readonly host: RecordHost;
+  readonly place: EntryPlace;
+  #asked: {
+    readonly key: string;
+    readonly resolve: (seen: SeenEntry) => void;
+    readonly reject: (error: unknown) => void;
+  }[] = [];
+
+  constructor(host: RecordHost, place: EntryPlace) {
+    this.host = host;
+    this.place = place;
+  }
+
+  /** For people. */
+  get name(): string {
+    return nameOf(this.place.path);
+  }
+
+  /** The key of the record. @throws InvalidArgumentError for an illegal key. */
+  recordKey(key: string): string {
+    checkName("a key", key);
+    return entryKey(this.place, key);
+  }
+
+  /** What stands under the key: those that are asked for in the same turn are read together. */
+  read(key: string): Promise<SeenEntry> {
+    const recordKey = this.recordKey(key);
+    return new Promise((resolve, reject) => {
+      this.#asked.push({ key: recordKey, resolve, reject });
+      if (this.#asked.length === 1) queueMicrotask(() => void this.#readAll());
+    });
+  }
+
+  /** The store's time, which is at least as late as when a read before it was answered. */
+  now(): Promise<StoreTime> {
+    return this.host.clock.now();
+  }
+
+  /** What of an entry can be seen, as of now. Asks for the time only where it matters. */
+  async visible({ record }: SeenEntry): Promise<Revision | undefined> {
+    if (record?.newest.life === undefined)
+      return record?.newest.value === undefined ? undefined : record.newest;
+    return visibleAt(record, await this.now());
+  }
+
+  /** Changes an entry as `decide` says, which may be asked more than once, each time with what stands there. */
+  async change(
+    key: string,
+    decide: (found: FoundEntry) => EntryChange,
+    { pastMax = 0, signal }: { readonly pastMax?: number; readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<EntryAnswer> {
+    const recordKey = this.recordKey(key);
+    const record = this.#record(recordKey, key);
+    const given = await this.#timeOfWrite();
+    const command = { decide, pastMax, now: () => this.host.clock.peek() ?? given };
+    const answer = await record.run(command, signal);
+    const size = answer.left.record?.newest.value?.bytes.length ?? 0;
+    if (size > rememberedBytesMax) record.forget();
+    return answer;
+  }
+
+  /** A record as the bytes under its key say. */
+  seen(stored: StoredRecord | null, recordKey: string): SeenEntry {
+    if (stored === null) return { record: undefined, version: null };
+    return { record: decodeEntry(recordKey, stored.value), version: stored.version };
+  }
+
+  #record(recordKey: string, key: string): SharedRecord<EntryState, EntryCommand, EntryAnswer> {
+    const { backend, runtime } = this.host;
+    return this.host.pooled(recordKey, () => {
+      const rules = createEntryRules(key, () => backend.capabilities, backend.kind);
+      const subject = `entry ${JSON.stringify(key)} of ${JSON.stringify(this.name)}`;
+      return new SharedRecord({ backend, runtime, key: recordKey, subject, rules });
+    });
+  }
+
+  #timeOfWrite(): StoreTime | Promise<StoreTime> {
+    return this.host.clock.peek() ?? this.now();
+  }
+
+  async #readAll(): Promise<void> {
+    const asked = this.#asked;
+    this.#asked = [];
+    try {
+      const keys = [...new Set(asked.map(({ key }) => key))];
+      const records = await this.host.backend.get(keys);
+      const byKey = new Map(keys.map((key, index) => [key, records[index] ?? null]));
+      for (const { key, resolve, reject } of asked) {
+        try {
+          resolve(this.seen(byKey.get(key) ?? null, key));
+        } catch (error) {
+          reject(error);
+        }
+      }
+    } catch (error) {
+      for (const { reject } of asked) reject(error);
+    }
+  }
+}
+
+/** The version to show for a state. */
+export function versionOf({ slot }: EntryState): Version {
+  return slot.version ?? overtaken;
+}
+
+/** What users see of a revision. */
+export function entryOf<T>(
+  key: string,
+  value: T,
+  { createdAtMs, updatedAtMs, life }: Revision,
+  version: Version,
+  now: StoreTime | undefined,
+): Entry<T> {
+  const ttlMs = life === undefined ? null : Math.max(0, Math.ceil(life.endsAtMs - (now?.earliestMs ?? 0)));
+  const times = { createdAt: new Date(createdAtMs), updatedAt: new Date(updatedAtMs) };
+  return { operation: "put", key, value, version, ...times, ttlMs };
+}

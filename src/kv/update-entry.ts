@@ -1,0 +1,157 @@
+import type { Version } from "../core/backend.ts";
+import { backoffMs } from "../core/backoff.ts";
+import { ContentionError } from "../core/errors.ts";
+import { sleep } from "../core/runtime.ts";
+import type { StoredValue } from "./entry-record.ts";
+import type { EntryAnswer, EntryChange, EntryState, FoundEntry } from "./entry-rules.ts";
+import type { EntryStore } from "./entry-store.ts";
+import type { MaybeLater } from "./value-coder.ts";
+
+/** What an update does with what it finds. */
+export interface EntryUpdate {
+  /** What to put in the place of what was found; `undefined`: leave it. May be asked again for what others left. */
+  next(found: FoundEntry): MaybeLater<StoredValue | undefined>;
+  /** For how long it lives. Left out: as long as what it replaces. */
+  life?(found: FoundEntry): { readonly ttlMs: number } | null | undefined;
+  readonly pastMax: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly attempts: number;
+  /** After so many tries in vain, {@link EntryUpdate.inLine} is waited for. */
+  readonly lockAfter: number;
+  /** Runs work while it holds the lock of this entry. */
+  inLine<R>(work: () => Promise<R>): Promise<R>;
+}
+
+/** What became of an update. */
+export interface EntryOutcome {
+  readonly answer: EntryAnswer;
+  readonly isDone: boolean;
+  readonly tries: number;
+}
+
+const pause = { firstMs: 4, maxMs: 250 };
+
+/**
+ * Reads, changes and writes under the condition that nobody came in between, until that is so. What `next` knows at once
+ * is decided within the write itself, so that any number of updates of one process are one write; what it promises is
+ * awaited aside, and holds up nobody else.
+ *
+ * @throws ContentionError when others came in between each of the tries.
+ */
+export async function updateEntry(
+  store: EntryStore,
+  key: string,
+  update: EntryUpdate,
+): Promise<EntryOutcome> {
+  const run = new UpdateRun(store, key, update);
+  return run.toEnd();
+}
+
+class UpdateRun {
+  readonly #store: EntryStore;
+  readonly #key: string;
+  readonly #update: EntryUpdate;
+  #tries = 0;
+  #isInLine = false;
+
+  constructor(store: EntryStore, key: string, update: EntryUpdate) {
+    this.#store = store;
+    this.#key = key;
+    this.#update = update;
+  }
+
+  async toEnd(): Promise<EntryOutcome> {
+    const { lockAfter, inLine } = this.#update;
+    for (;;) {
+      if (!this.#isInLine && this.#tries >= lockAfter) {
+        this.#isInLine = true;
+        return inLine(() => this.toEnd());
+      }
+      const outcome = await this.#once();
+      if (outcome !== undefined) return outcome;
+      const { runtime } = this.#store.host;
+      const { signal } = this.#update;
+      await sleep(runtime, backoffMs(runtime, this.#tries, pause), { holdsProcessOpen: true, signal });
+    }
+  }
+
+  /** `undefined`: somebody came in between. */
+  async #once(): Promise<EntryOutcome | undefined> {
+    let mustQueue = false;
+    let promised: { readonly next: Promise<StoredValue | undefined>; readonly found: FoundEntry } | undefined;
+    const answer = await this.#change((found) => {
+      // Asked again, because others in the same write came in between: what was promised still stands, or fails below.
+      if (promised !== undefined || mustQueue) return { kind: "keep" };
+      mustQueue = !this.#isInLine && this.#tries >= this.#update.lockAfter;
+      if (mustQueue) return { kind: "keep" };
+      this.#countTry();
+      const next = this.#update.next(found);
+      if (next instanceof Promise) {
+        // Heard below; nobody may be left without a listener until then.
+        next.catch(() => undefined);
+        promised = { next, found };
+        return { kind: "keep" };
+      }
+      return this.#put(next, found);
+    });
+    // The answer tells what was written, and not what was decided last: an earlier try may turn out to be the one.
+    const isDone = hasChanged(answer);
+    if (isDone || (promised === undefined && !mustQueue)) return { answer, isDone, tries: this.#tries };
+    return promised === undefined ? undefined : this.#keepPromise(promised);
+  }
+
+  async #keepPromise({
+    next,
+    found,
+  }: {
+    readonly next: Promise<StoredValue | undefined>;
+    readonly found: FoundEntry;
+  }): Promise<EntryOutcome | undefined> {
+    const value = await next;
+    if (value === undefined)
+      return { answer: { found, left: found.state }, isDone: false, tries: this.#tries };
+    const answer = await this.#change((current) => {
+      return isSame(found, current) ? this.#put(value, current) : { kind: "keep" };
+    });
+    return hasChanged(answer) ? { answer, isDone: true, tries: this.#tries } : undefined;
+  }
+
+  #change(decide: (found: FoundEntry) => EntryChange): Promise<EntryAnswer> {
+    return this.#store.change(this.#key, decide, this.#update);
+  }
+
+  #put(value: StoredValue | undefined, found: FoundEntry): EntryChange {
+    if (value === undefined) return { kind: "keep" };
+    const life = this.#update.life?.(found);
+    return life === undefined ? { kind: "put", value } : { kind: "put", value, life };
+  }
+
+  #countTry(): void {
+    const { attempts } = this.#update;
+    if (this.#tries >= attempts) {
+      throw new ContentionError(
+        `others changed the entry ${JSON.stringify(this.#key)} of ${JSON.stringify(this.#store.name)} in between each of ` +
+          `${attempts} tries; nothing was changed. Let fewer change it at once, or take turns with the option lockAfter`,
+        { tries: this.#tries },
+      );
+    }
+    this.#tries += 1;
+  }
+}
+
+/** Whether nobody came in between: the same state of the record, and its time not over. */
+function isSame(before: FoundEntry, now: FoundEntry): boolean {
+  return (
+    isAt(now.state, before.state.slot.version) &&
+    (before.visible === undefined) === (now.visible === undefined)
+  );
+}
+
+/** Whether the state is the one of this version. One that was overtaken in its own write is none's. */
+export function isAt(state: EntryState, version: Version | null | undefined): boolean {
+  return version !== undefined && state.slot.version === version;
+}
+
+function hasChanged({ found, left }: EntryAnswer): boolean {
+  return left !== found.state;
+}
