@@ -85,7 +85,7 @@ describe("set-up", () => {
   test("creates the table as the options say", async () => {
     const table = freshTable();
     const options =
-      "&billing=provisioned&readUnits=7&writeUnits=3&deletionProtection=true&timeToLive=false&key=id";
+      "&billing=provisioned&readUnits=7&writeUnits=3&deletionProtection=true&timeToLive=false&key=id&streams=old-image";
     await withUrl(tableUrl(table, undefined, options), async (backend) => {
       await backend.setup();
       expect(await readText(backend, "a")).toBeNull();
@@ -93,15 +93,17 @@ describe("set-up", () => {
     const { Table } = await client.send(new DescribeTableCommand({ TableName: table }));
     expect(Table?.ProvisionedThroughput).toMatchObject({ ReadCapacityUnits: 7, WriteCapacityUnits: 3 });
     expect(Table?.DeletionProtectionEnabled).toBe(true);
+    expect(Table?.StreamSpecification).toEqual({ StreamEnabled: true, StreamViewType: "OLD_IMAGE" });
     expect(Table?.KeySchema).toEqual([{ AttributeName: "id", KeyType: "HASH" }]);
     const ttl = await client.send(new DescribeTimeToLiveCommand({ TableName: table }));
     expect(ttl.TimeToLiveDescription?.TimeToLiveStatus).toBe("DISABLED");
   });
 
-  test("sends encryption, table class and tags", async () => {
+  test("sends encryption, table class, bounds and tags", async () => {
     await using store = await faultyStore();
     const user = userClient(store.proxy.url);
     const create = {
+      billing: { writeUnitsMax: 100 },
       encryption: "aws-managed",
       tableClass: "STANDARD_INFREQUENT_ACCESS",
       tags: { team: "billing" },
@@ -114,6 +116,8 @@ describe("set-up", () => {
     expect(JSON.parse(store.proxy.bodies[index] as string)).toMatchObject({
       SSESpecification: { Enabled: true, SSEType: "KMS" },
       TableClass: "STANDARD_INFREQUENT_ACCESS",
+      BillingMode: "PAY_PER_REQUEST",
+      OnDemandThroughput: { MaxWriteRequestUnits: 100 },
       Tags: [{ Key: "team", Value: "billing" }],
     });
   });

@@ -8,7 +8,7 @@ describe("a dynamodb URL", () => {
   test("names Region, table, endpoint and options", () => {
     const url =
       "dynamodb://eu-west-1/jobs?endpoint=http://127.0.0.1:8000&billing=provisioned&readUnits=5&writeUnits=6" +
-      "&encryption=aws-managed&pointInTimeRecovery=true&deletionProtection=true&tableClass=STANDARD" +
+      "&encryption=aws-managed&pointInTimeRecovery=true&deletionProtection=true&tableClass=STANDARD&streams=both" +
       "&key=id&expiry=ttl&requestTimeout=2s&timeToLive=false&allowEventualGlobalTable=true";
     expect(parseDynamodbUrl(url)).toEqual({
       region: "eu-west-1",
@@ -22,12 +22,18 @@ describe("a dynamodb URL", () => {
           pointInTimeRecovery: true,
           deletionProtection: true,
           tableClass: "STANDARD",
+          streams: "both",
         },
         timeToLive: false,
         allowEventualGlobalTable: true,
         requestTimeout: "2s",
       },
     });
+  });
+
+  test("may bound the units of a table on demand", () => {
+    const { options } = parseDynamodbUrl("dynamodb://eu-west-1/jobs?writeUnitsMax=100");
+    expect(options.create?.billing).toEqual({ writeUnitsMax: 100 });
   });
 
   test("may leave out everything but the scheme", () => {
@@ -49,6 +55,12 @@ describe("a dynamodb URL", () => {
       "dynamodb://eu-west-1/table?billing=provisioned&readUnits=0&writeUnits=1",
       /readUnits must be a whole number/,
     ],
+    ["dynamodb://eu-west-1/table?billing=provisioned&readUnitsMax=5", /billing must be on-demand, alone or/],
+    [
+      "dynamodb://eu-west-1/table?streams=all",
+      /streams must be keys-only, new-image, old-image, both; got "all"/,
+    ],
+    ["dynamodb://eu-west-1/table?encryption=yes", /encryption must be aws-owned/],
     ["dynamodb://eu-west-1/table?deletionProtection=yes", /deletionProtection must be true or false/],
     ["dynamodb://eu-west-1/table?tableClass=CHEAP", /tableClass must be/],
     ["dynamodb://eu-west-1/two/parts", /table must be 3 to 255 characters/],
@@ -72,6 +84,14 @@ describe("the options of dynamodbBackend", () => {
     [{ attributes: { sum: "" } }, /attributes must be different names/],
     [{ requestTimeout: Number.POSITIVE_INFINITY }, /requestTimeout must be a duration/],
     [{ tabel: "leasehold" }, /dynamodbBackend has no option "tabel"/],
+    [{ create: { billing: { readUnits: 1 } } }, /billing must be on-demand, \{ readUnits/],
+    [{ create: { billing: { readUnits: 1, writeUnits: 0.5 } } }, /billing must be .*got .*0\.5/],
+    [{ create: { billing: {} } }, /billing must be/],
+    [{ create: { billing: null } }, /billing must be/],
+    [{ create: { stream: "both" } }, /create has no option "stream"/],
+    [{ create: { streams: "toString" } }, /streams must be/],
+    [{ create: { deletionProtection: "yes" } }, /deletionProtection must be true or false/],
+    [{ create: { tags: { a: 1 } } }, /tags must be an object of texts/],
     [{ client: {} }, /client must be a DynamoDBClient/],
   ] as const)("%j are refused", ([options, message]) => {
     expect(() => dynamodbBackend({ client, ...options } as never)).toThrow(InvalidArgumentError);

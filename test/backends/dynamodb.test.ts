@@ -1,10 +1,16 @@
 // Goal: the DynamoDB backend keeps the storage contract, with clients of its own, a user's default client, and a
 // document client.
-import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { DescribeTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
 import { beforeAll, describe, expect, test } from "vitest";
-import { dynamodbBackend, dynamodbBackendFromUrl } from "../../src/backends/dynamodb/index.ts";
+import {
+  dynamodbBackend,
+  dynamodbBackendFromUrl,
+  dynamodbClientOf,
+} from "../../src/backends/dynamodb/index.ts";
+import { memoryBackend } from "../../src/backends/memory/index.ts";
 import type { Backend } from "../../src/core/backend.ts";
+import { InvalidArgumentError } from "../../src/core/errors.ts";
 import { systemRuntime } from "../../src/core/runtime.ts";
 import { backendConformance, type ConformanceStore } from "../../src/testing/index.ts";
 import { localDynamodbSettings } from "../servers/index.ts";
@@ -78,5 +84,25 @@ describe("a client that is handed in", () => {
     expect((await two.get([key]))[0]?.version).toBe(result.committed && result.versions[0]);
     await two.close();
     client.destroy();
+  });
+
+  test("is given back as it is, with the table, of a backend and of what stands over one", async () => {
+    const client = DynamoDBDocumentClient.from(new DynamoDBClient(localDynamodbSettings));
+    const backend = dynamodbBackend({ client, table });
+    const found = dynamodbClientOf<DynamoDBDocumentClient>({ backend });
+    expect(found.client).toBe(client);
+    expect(dynamodbClientOf(backend).table).toBe(table);
+    client.destroy();
+  });
+
+  test("is made for a URL, can be used, and is of no other store", async () => {
+    const backend = await dynamodbBackendFromUrl(urlOf(table));
+    const { client } = dynamodbClientOf(backend);
+    const { Table } = await client.send(new DescribeTableCommand({ TableName: table }));
+    expect(Table?.TableName).toBe(table);
+    await backend.close();
+    for (const other of [memoryBackend(), null, {}, { backend: memoryBackend() }]) {
+      expect(() => dynamodbClientOf(other as Backend)).toThrow(InvalidArgumentError);
+    }
   });
 });

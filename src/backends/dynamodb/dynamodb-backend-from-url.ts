@@ -1,7 +1,6 @@
 import type { DynamoDBClientConfig } from "@aws-sdk/client-dynamodb";
-import type { Backend } from "../../core/backend.ts";
 import type { Runtime } from "../../core/runtime.ts";
-import { openDynamodbBackend } from "./dynamodb-backend.ts";
+import { type DynamodbBackend, openDynamodbBackend } from "./dynamodb-backend.ts";
 import { type DynamodbClient, resolveOptions } from "./options.ts";
 import { type ParsedUrl, parseDynamodbUrl } from "./parse-url.ts";
 import { loadSdk, type Sdk } from "./sdk.ts";
@@ -29,7 +28,7 @@ const heartbeatSocketsMax = 8;
 export async function dynamodbBackendFromUrl(
   url: string,
   options: DynamodbUrlOptions = {},
-): Promise<Backend> {
+): Promise<DynamodbBackend> {
   const parsed = parseDynamodbUrl(url);
   const settings = resolveOptions({ ...parsed.options, ...options });
   const sdk = await loadSdk();

@@ -1,3 +1,4 @@
+import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type {
   AddOperation,
   Backend,
@@ -49,6 +50,43 @@ const optionNames = [
   ...["allowEventualGlobalTable", "requestTimeout", "runtime"],
 ];
 
+/** A backend over a DynamoDB table, with the client that it speaks through, which may be used as it is. */
+export interface DynamodbBackend extends Backend {
+  /** The one that was handed in, or the one for ordinary requests that the backend of a URL has made. */
+  readonly client: DynamodbClient;
+  /** Name or ARN. */
+  readonly table: string;
+}
+
+/**
+ * The native client and the table behind a coordinator or a backend, for what leasehold has no call for. A client that
+ * was made for a URL sends everything once, and ends with its coordinator.
+ *
+ * @typeParam Client What was handed in, where that was a `DynamoDBDocumentClient`.
+ * @throws InvalidArgumentError for something over another store.
+ *
+ * @example
+ * ```ts
+ * import { DescribeTableCommand } from "@aws-sdk/client-dynamodb";
+ * import { dynamodbBackendFromUrl, dynamodbClientOf } from "leasehold/dynamodb";
+ * const backend = await dynamodbBackendFromUrl("dynamodb://us-east-1/leasehold?endpoint=http://127.0.0.1:8000");
+ * const { client, table } = dynamodbClientOf(backend);
+ * const { Table } = await client.send(new DescribeTableCommand({ TableName: table }));
+ * console.log(Table?.TableName); // leasehold
+ * await backend.close();
+ * ```
+ */
+export function dynamodbClientOf<Client = DynamoDBClient>(
+  of: Backend | { readonly backend: Backend },
+): { readonly client: Client; readonly table: string } {
+  const backend = (of as { readonly backend?: Backend } | null)?.backend ?? of;
+  const { kind: found, client, table } = (backend ?? {}) as Partial<DynamodbBackend>;
+  if (found === kind && table !== undefined) return { client: client as Client, table };
+  throw new InvalidArgumentError(
+    `dynamodbClientOf needs a coordinator or a backend over DynamoDB; got ${found ?? describe(of)}`,
+  );
+}
+
 /**
  * A backend over a DynamoDB table.
  *
@@ -66,7 +104,7 @@ const optionNames = [
  * await using coordinator = createCoordinator(dynamodbBackend({ client, table: "leasehold" }));
  * ```
  */
-export function dynamodbBackend(options: DynamodbBackendOptions): Backend {
+export function dynamodbBackend(options: DynamodbBackendOptions): DynamodbBackend {
   checkOptions("dynamodbBackend", options, optionNames);
   const { client, heartbeatClient = client } = options;
   checkClient("client", client);
@@ -87,12 +125,13 @@ export function openDynamodbBackend(
   settings: Settings,
   [client, heartbeatClient]: readonly [DynamodbClient, DynamodbClient],
   closeClients: () => void,
-): Backend {
-  return new DynamodbBackend(new Requester(settings, client, heartbeatClient), closeClients);
+): DynamodbBackend {
+  return new TableBackend(client, new Requester(settings, client, heartbeatClient), closeClients);
 }
 
-class DynamodbBackend implements Backend {
+class TableBackend implements DynamodbBackend {
   readonly kind = kind;
+  readonly #client: DynamodbClient;
   readonly #requester: Requester;
   readonly #single: SingleCommit;
   #capabilities = capabilitiesOfOneRegion;
@@ -100,10 +139,19 @@ class DynamodbBackend implements Backend {
   readonly #closeClients: () => void;
   #closing: Promise<void> | undefined;
 
-  constructor(requester: Requester, closeClients: () => void) {
+  constructor(client: DynamodbClient, requester: Requester, closeClients: () => void) {
+    this.#client = client;
     this.#closeClients = closeClients;
     this.#requester = requester;
     this.#single = new SingleCommit(requester);
+  }
+
+  get client(): DynamodbClient {
+    return this.#client;
+  }
+
+  get table(): string {
+    return this.#requester.settings.table;
   }
 
   get capabilities(): Capabilities {

@@ -1,4 +1,4 @@
-export { dynamodbBackend } from "./dynamodb-backend.ts";
+export { type DynamodbBackend, dynamodbBackend, dynamodbClientOf } from "./dynamodb-backend.ts";
 export { type DynamodbUrlOptions, dynamodbBackendFromUrl } from "./dynamodb-backend-from-url.ts";
 export {
   type DynamodbFence,
@@ -13,4 +13,5 @@ export type {
   FenceableWrite,
   FenceExpressions,
 } from "./fence-expressions.ts";
-export type { AttributeNames, DynamodbBackendOptions, DynamodbClient, TableOptions } from "./options.ts";
+export type { AttributeNames, DynamodbBackendOptions, DynamodbClient } from "./options.ts";
+export type { TableOptions } from "./table-options.ts";

@@ -3,6 +3,7 @@ import { describe, parseDuration } from "../../core/durations.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import { type Runtime, systemRuntime } from "../../core/runtime.ts";
 import { defaultAttributes, type ItemLayout, itemLayout } from "./item-layout.ts";
+import { checkedTableOptions, type TableOptions } from "./table-options.ts";
 
 /**
  * What leasehold needs of a client: a `DynamoDBClient` of `@aws-sdk/client-dynamodb` or a
@@ -25,21 +26,6 @@ export interface AttributeNames {
   readonly expiry: string;
   /** The sum of a counter. Default: `n`. */
   readonly sum: string;
-}
-
-/** How {@link DynamodbBackendOptions.create} makes a table that is missing. Never applied to an existing one. */
-export interface TableOptions {
-  /** `on-demand`, or provisioned units a second. Default: `on-demand`. */
-  readonly billing?: "on-demand" | { readonly readUnits: number; readonly writeUnits: number };
-  /** `aws-owned` (free), `aws-managed`, or the ARN of a key in KMS. Default: `aws-owned`. */
-  readonly encryption?: string;
-  /** Continuous backups. A restored table repeats versions and fences; see the documentation. Default: false. */
-  readonly pointInTimeRecovery?: boolean;
-  /** Refuse `DeleteTable`. Default: false. */
-  readonly deletionProtection?: boolean;
-  /** Default: `STANDARD`. */
-  readonly tableClass?: "STANDARD" | "STANDARD_INFREQUENT_ACCESS";
-  readonly tags?: Readonly<Record<string, string>>;
 }
 
 /** Options of `dynamodbBackend`. */
@@ -90,7 +76,7 @@ export function resolveOptions(options: Omit<DynamodbBackendOptions, "client">):
   return {
     table,
     layout: itemLayout({ ...defaultAttributes, ...attributes }),
-    create,
+    create: checkedTableOptions(create),
     timeToLive: options.timeToLive ?? true,
     allowEventualGlobalTable: options.allowEventualGlobalTable ?? false,
     requestTimeoutMs: parseDuration("requestTimeout", requestTimeout, { minMs: 50, maxMs: 60_000 }),

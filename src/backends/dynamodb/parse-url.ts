@@ -1,12 +1,8 @@
 import type { Duration } from "../../core/durations.ts";
 import { describe } from "../../core/durations.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
-import {
-  type AttributeNames,
-  type DynamodbBackendOptions,
-  defaultTable,
-  type TableOptions,
-} from "./options.ts";
+import { type AttributeNames, type DynamodbBackendOptions, defaultTable } from "./options.ts";
+import type { TableOptions } from "./table-options.ts";
 
 /** What a `dynamodb:` URL says. */
 export interface ParsedUrl {
@@ -17,6 +13,7 @@ export interface ParsedUrl {
 }
 
 const attributeParameters = ["key", "value", "version", "expiry", "sum"] as const;
+const unitParameters = ["readUnits", "writeUnits", "readUnitsMax", "writeUnitsMax"] as const;
 const knownParameters = [
   "endpoint",
   ...attributeParameters,
@@ -24,10 +21,10 @@ const knownParameters = [
   "timeToLive",
   "allowEventualGlobalTable",
   "billing",
-  "readUnits",
-  "writeUnits",
+  ...unitParameters,
   "encryption",
   "pointInTimeRecovery",
+  "streams",
   "deletionProtection",
   "tableClass",
 ];
@@ -92,42 +89,32 @@ function attributesOf(parameters: Parameters): Partial<AttributeNames> {
 }
 
 function tableOptionsOf(parameters: Parameters): TableOptions {
-  const encryption = parameters.get("encryption");
-  const tableClass = parameters.get("tableClass");
-  if (tableClass !== undefined && tableClass !== "STANDARD" && tableClass !== "STANDARD_INFREQUENT_ACCESS") {
-    throw new InvalidArgumentError(
-      `tableClass must be STANDARD or STANDARD_INFREQUENT_ACCESS; got ${describe(tableClass)}`,
-    );
-  }
+  const texts = ["encryption", "streams", "tableClass"].filter((name) => parameters.has(name));
+  // What they may say is checked with the other options of a table.
+  const given: TableOptions = Object.fromEntries(texts.map((name) => [name, parameters.get(name)]));
   return {
     billing: billingOf(parameters),
     pointInTimeRecovery: flag(parameters, "pointInTimeRecovery") ?? false,
     deletionProtection: flag(parameters, "deletionProtection") ?? false,
-    ...(encryption === undefined ? {} : { encryption }),
-    ...(tableClass === undefined ? {} : { tableClass }),
+    ...given,
   };
 }
 
 function billingOf(parameters: Parameters): NonNullable<TableOptions["billing"]> {
-  const billing = parameters.get("billing") ?? "on-demand";
-  const units = {
-    readUnits: unitsOf(parameters, "readUnits"),
-    writeUnits: unitsOf(parameters, "writeUnits"),
-  };
-  const { readUnits, writeUnits } = units;
-  if (billing === "on-demand" && readUnits === undefined && writeUnits === undefined) return billing;
-  if (billing === "provisioned" && readUnits !== undefined && writeUnits !== undefined) {
-    return { readUnits, writeUnits };
+  const given = unitParameters.filter((name) => parameters.has(name));
+  const form = [parameters.get("billing") ?? "on-demand", ...given].join();
+  if (form === "on-demand") return form;
+  if (/^(provisioned,readUnits,writeUnits|on-demand(,readUnitsMax)?(,writeUnitsMax)?)$/.test(form)) {
+    return Object.fromEntries(given.map((name) => [name, unitsOf(parameters, name)]));
   }
   throw new InvalidArgumentError(
-    "billing must be on-demand, or provisioned together with readUnits and writeUnits; " +
-      `got ${describe(billing)}, readUnits ${readUnits}, writeUnits ${writeUnits}`,
+    "billing must be on-demand, alone or with readUnitsMax and writeUnitsMax, or provisioned together with readUnits " +
+      `and writeUnits; got ${describe(form)}`,
   );
 }
 
-function unitsOf(parameters: Parameters, name: string): number | undefined {
-  const text = parameters.get(name);
-  if (text === undefined) return undefined;
+function unitsOf(parameters: Parameters, name: string): number {
+  const text = parameters.get(name) ?? "";
   if (!/^[1-9]\d{0,8}$/.test(text)) {
     throw new InvalidArgumentError(`${name} must be a whole number from 1; got ${describe(text)}`);
   }
