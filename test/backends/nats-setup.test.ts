@@ -4,9 +4,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { newStreamConfig } from "../../src/backends/nats/bucket-config.ts";
-import { type NatsConnection, natsBackend } from "../../src/backends/nats/index.ts";
+import { type NatsConnection, natsBackend, natsBackendFromUrl } from "../../src/backends/nats/index.ts";
 import {
   InvalidArgumentError,
+  LimitExceededError,
   StoreMisconfiguredError,
   StoreMissingError,
   UnsupportedError,
@@ -105,6 +106,29 @@ describe("a new bucket", () => {
     await backend.close();
   });
 
+  test("takes a description, metadata, tags and a largest value, and keeps to it", async () => {
+    await using server = await natsServer({ config: 'server_tags: ["disk:ssd", "north"]' });
+    const connection = await open(connectCurrent, { servers: server.url });
+    const [metadata, placement] = [{ team: "mail" }, { tags: ["disk:ssd", "north"] }];
+    const options = { description: "Who sends what", metadata, placement, maxValueBytes: 200_000 };
+    const backend = natsBackend({ connection, bucket: "a", ...options });
+    await backend.setup();
+    const { config } = await askJetStream(connection, "STREAM.INFO.KV_a");
+    expect(config).toMatchObject({
+      description: "Who sends what",
+      metadata,
+      placement,
+      max_msg_size: 200_512,
+    });
+    expect(backend.capabilities.valueBytesMax).toBe(200_000);
+    const put = (bytes: number) => backend.commit([{ kind: "put", key: "a", value: Buffer.alloc(bytes) }]);
+    expect((await put(200_000)).committed).toBe(true);
+    await expect(put(200_001)).rejects.toThrow(LimitExceededError);
+    const larger = natsBackend({ connection, bucket: "a", maxValueBytes: 200_001 }).setup();
+    await expect(larger).rejects.toThrow(/max_msg_size 200512, expected -1 or at least 200513/);
+    await connection.close();
+  });
+
   test("is the one whose settings the page shows, for making it by hand", () => {
     const page = readFileSync(join(import.meta.dirname, "../../docs/nats.md"), "utf8");
     const shown = JSON.parse(/^```json\n([\s\S]*?)^```/m.exec(page)?.[1] ?? "null");
@@ -178,21 +202,11 @@ describe("a bucket that would break a promise is refused:", () => {
     await expect(backend.get(["a"])).rejects.toThrow(expected);
   });
 
-  test("a mirror, and a bucket with sources", async () => {
+  test("a bucket with records of its own and of others", async () => {
     const connection = await open(connectCurrent, { servers: sharedServers().nats.url });
-    const [origin, mirror, collected] = [uniqueBucket(), uniqueBucket(), uniqueBucket()];
+    const [origin, collected] = [uniqueBucket(), uniqueBucket()];
     await create(connection, origin, {});
-    const mirrored = { name: `KV_${origin}` };
-    await create(connection, mirror, {
-      mirror: mirrored,
-      subjects: undefined,
-      discard: "old",
-      max_msgs_per_subject: 1,
-    });
-    await create(connection, collected, { sources: [mirrored] });
-    await expect(natsBackend({ connection, bucket: mirror }).setup()).rejects.toThrow(
-      /mirror takes no writes/,
-    );
+    await create(connection, collected, { sources: [{ name: `KV_${origin}` }] });
     await expect(natsBackend({ connection, bucket: collected }).setup()).rejects.toThrow(/found sources/);
   });
 
@@ -208,6 +222,18 @@ describe("a bucket that would break a promise is refused:", () => {
   });
 });
 
+test("options of NATS buckets that are had in another way are refused with that way, in URLs too", async () => {
+  const connection = await open(connectCurrent, { servers: sharedServers().nats.url });
+  for (const [option, instead] of [
+    ["history", /kv\(namespace, \{ history: 5 \}\)/],
+    ["ttl", /kv\(namespace, \{ ttl \}\)/],
+    ["republish", /Subscribe to leasehold\.<bucket>\.changes\.>/],
+  ] as const) {
+    expect(() => natsBackend({ connection, bucket: "a", [option]: 5 })).toThrow(instead);
+    await expect(natsBackendFromUrl(`nats://127.0.0.1:1/a?${option}=5`)).rejects.toThrow(instead);
+  }
+});
+
 test("options out of their range are refused before anything is sent", async () => {
   const connection = await open(connectCurrent, { servers: sharedServers().nats.url });
   const refused = [
@@ -219,6 +245,13 @@ test("options out of their range are refused before anything is sent", async () 
     { bucket: "a", requestTimeout: 1 },
     { bucket: "a", storage: "disk" as "file" },
     { bucket: "a", replica: 3 },
+    { bucket: "a", maxValueBytes: 131_071 },
+    { bucket: "a", compression: "s2" as never },
+    { bucket: "a", placement: { clusters: "a" } as never },
+    { bucket: "a", placement: { tags: "a" as never } },
+    { bucket: "a", description: "x".repeat(4_097) },
+    { bucket: "a", metadata: { a: 1 } as never },
+    { bucket: "a", metadata: [] as never },
   ];
   for (const options of refused) {
     expect(() => natsBackend({ connection, ...options })).toThrow(InvalidArgumentError);

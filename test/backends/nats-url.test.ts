@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { natsBackendFromUrl } from "../../src/backends/nats/index.ts";
+import { natsBackendFromUrl, natsOptionsFromUrl } from "../../src/backends/nats/index.ts";
 import { parseNatsUrl } from "../../src/backends/nats/parse-nats-url.ts";
 import {
   ClosedError,
@@ -42,6 +42,20 @@ describe("a NATS URL", () => {
     });
     for (const url of ["nats://a/", "nats://a?", "nats://a/?"])
       expect(parseNatsUrl(url).bucket).toBe("leasehold");
+  });
+
+  test("says all of a bucket", () => {
+    const text =
+      "nats://u:p@a/jobs?replicas=3&maxValueBytes=200000&compression=true&cluster=east&tags=ssd,north" +
+      "&description=Who%20sends&requestTimeout=1s";
+    const { cluster, tags } = { cluster: "east", tags: ["ssd", "north"] };
+    const options = { replicas: 3, maxValueBytes: 200_000, compression: true, placement: { cluster, tags } };
+    expect(natsOptionsFromUrl(text)).toEqual({ bucket: "jobs", ...options, description: "Who sends" });
+    expect(natsOptionsFromUrl("nats://a?mirror=hub/jobs")).toEqual({
+      bucket: "leasehold",
+      mirror: "hub/jobs",
+    });
+    expect(natsOptionsFromUrl("nats://a/b?sources=c,d")).toEqual({ bucket: "b", sources: ["c", "d"] });
   });
 
   test("names several hosts, TLS, a user, a bucket and parameters", () => {

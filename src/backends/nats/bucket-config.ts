@@ -1,3 +1,11 @@
+import {
+  copySettings,
+  isCopy,
+  type NatsOrigin,
+  recordsPrefix,
+  type StreamSource,
+  subjectPrefixOf,
+} from "./copied-bucket.ts";
 import type { ApiError } from "./publish-answer.ts";
 import { parseServerVersion, type ServerVersion, versionAtLeast } from "./server-version.ts";
 
@@ -9,10 +17,20 @@ export interface NatsBucketOptions {
   readonly storage?: "file" | "memory";
   /** Size limit of the bucket in bytes. Default: none. A full bucket refuses writes and drops nothing. */
   readonly maxBytes?: number;
+  /** Largest value in bytes, from 131,072. Default: what the server takes, 1,048,064 as it comes. */
+  readonly maxValueBytes?: number;
   /** Compress the file storage (servers from 2.10). Default: false. */
   readonly compression?: boolean;
-  /** Where the cluster puts the bucket. */
+  /** Where the cluster puts the bucket: on servers with all of these tags. */
   readonly placement?: { readonly cluster?: string; readonly tags?: readonly string[] };
+  /** Shown by the tools of NATS. Default: `leasehold records`. */
+  readonly description?: string;
+  /** Names and texts of your own, shown by the tools of NATS (servers from 2.10). */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Makes a read-only copy of another bucket, with its keys and versions. */
+  readonly mirror?: string | NatsOrigin;
+  /** Makes a read-only copy of several buckets in one; of two records under one key, the later counts. */
+  readonly sources?: readonly (string | NatsOrigin)[];
 }
 
 /** The settings of a stream that leasehold looks at. */
@@ -31,8 +49,8 @@ export interface StreamConfig {
   readonly num_replicas?: number;
   readonly no_ack?: boolean;
   readonly sealed?: boolean;
-  readonly mirror?: unknown;
-  readonly sources?: readonly unknown[];
+  readonly mirror?: StreamSource | null;
+  readonly sources?: readonly StreamSource[];
   readonly subject_transform?: unknown;
   readonly republish?: { readonly src?: string; readonly dest?: string; readonly headers_only?: boolean };
   readonly allow_msg_ttl?: boolean;
@@ -60,6 +78,8 @@ export interface StreamInfo {
 /** What an opened bucket can do, settled once. */
 export interface BucketFeatures {
   readonly replicas: number;
+  /** It copies other buckets, and nothing is ever written to it. */
+  readonly readOnly: boolean;
   /** The server expires single messages. */
   readonly nativeTtl: boolean;
   /** Several messages commit at once. */
@@ -75,26 +95,38 @@ export interface BucketFeatures {
   readonly serverVersion: string;
 }
 
+/** Room that a message needs besides its value: its headers. */
+export const headerBytesMax = 512;
+
 /** Where the committed changes of a bucket are sent to, followed by the key. */
 export function changesPrefix(bucket: string): string {
   return `leasehold.${bucket}.changes.`;
 }
 
 /**
+ * Where versions of a new bucket begin: the wall clock in microseconds, so that a bucket which is deleted and created
+ * again goes on above every version it gave out before.
+ */
+export function firstSequenceAt(wallMs: number): number {
+  return Math.floor(wallMs) * 1_000;
+}
+
+/**
  * The stream of a bucket that leasehold creates. Older servers leave out what they do not know; the echo tells.
- *
- * @param firstSequence where versions begin: the wall clock in microseconds, so that a bucket which is deleted
- * and created again goes on above every version it gave out before.
  */
 export function newStreamConfig(
   bucket: string,
   options: NatsBucketOptions,
   firstSequence: number,
 ): Record<string, unknown> {
+  const copy = copySettings(bucket, options);
+  const { maxValueBytes, placement, metadata } = options;
+  const name = `KV_${bucket}`;
   return {
-    name: `KV_${bucket}`,
-    description: "leasehold records",
-    subjects: [`$KV.${bucket}.>`],
+    name,
+    description: options.description ?? "leasehold records",
+    // Without subjects of its own, a copy takes writes from nobody.
+    ...(copy ?? { subjects: [`${subjectPrefixOf(bucket)}>`] }),
     retention: "limits",
     storage: options.storage ?? "file",
     num_replicas: options.replicas ?? 1,
@@ -102,7 +134,7 @@ export function newStreamConfig(
     max_msgs: -1,
     max_bytes: options.maxBytes ?? -1,
     max_age: 0,
-    max_msg_size: -1,
+    max_msg_size: maxValueBytes === undefined ? -1 : maxValueBytes + headerBytesMax,
     max_consumers: -1,
     discard: "new",
     duplicate_window: 120_000_000_000,
@@ -110,12 +142,13 @@ export function newStreamConfig(
     allow_rollup_hdrs: true,
     deny_delete: true,
     deny_purge: false,
-    first_seq: firstSequence,
+    // A mirror has the sequences of its origin; and with a first_seq, a stream with two sources leaves records out.
+    ...(copy === undefined && { first_seq: firstSequence, allow_atomic: true }),
     allow_msg_ttl: true,
-    allow_atomic: true,
-    republish: { src: `$KV.${bucket}.>`, dest: `${changesPrefix(bucket)}>` },
-    ...(options.compression === true ? { compression: "s2" } : {}),
-    ...(options.placement === undefined ? {} : { placement: options.placement }),
+    republish: { src: `${recordsPrefix({ name, ...copy })}>`, dest: `${changesPrefix(bucket)}>` },
+    ...(options.compression === true && { compression: "s2" }),
+    ...(placement !== undefined && { placement }),
+    ...(metadata !== undefined && { metadata }),
   };
 }
 
@@ -135,15 +168,15 @@ export function bucketFeatures(
   const { max_msg_size: messageMax = -1 } = config;
   const atomicBatch = config.allow_atomic === true && versionAtLeast(version, wholeBatches);
   const { republish } = config;
-  const prefix = `$KV.${config.name.slice("KV_".length)}.`;
   return {
     replicas: config.num_replicas ?? 1,
+    readOnly: isCopy(config),
     nativeTtl: config.allow_msg_ttl === true,
     atomicBatch,
     checkInBatch: atomicBatch && checksInBatchesWork(version),
     checkElsewhere: versionAtLeast(version, otherSubjectCheck),
     republish:
-      republish?.src === `${prefix}>` &&
+      republish?.src === `${recordsPrefix(config)}>` &&
       republish.dest === `${changesPrefix(config.name.slice("KV_".length))}>` &&
       republish.headers_only !== true,
     messageBytesMax: messageMax > 0 ? Math.min(messageMax, connection.max_payload) : connection.max_payload,

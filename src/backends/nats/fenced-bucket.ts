@@ -10,12 +10,12 @@ import {
 import { type Fenced, fenceOf, fenceRejected } from "../../core/fence.ts";
 import { checkOptions } from "../../core/options.ts";
 import { type Runtime, sleep, systemRuntime } from "../../core/runtime.ts";
+import { headerBytesMax } from "./bucket-config.ts";
 import { checkKeyOfBucket, type FencedState, readFenced } from "./fenced-entry.ts";
 import type { NatsConnection } from "./nats-connection.ts";
 import { checkNatsOptions } from "./nats-options.ts";
 import { fencedPause, sendFenced } from "./send-fenced.ts";
 import { StreamClient } from "./stream-client.ts";
-import { headerBytesMax } from "./validate-bucket.ts";
 
 /** Options of {@link natsFencedBucket}. */
 export interface NatsFencedBucketOptions {

@@ -1,4 +1,5 @@
 export type { NatsBucketOptions } from "./bucket-config.ts";
+export type { NatsOrigin } from "./copied-bucket.ts";
 export {
   type NatsFencedBucket,
   type NatsFencedBucketOptions,
@@ -6,8 +7,9 @@ export {
   type NatsFencedWriteOptions,
   natsFencedBucket,
 } from "./fenced-bucket.ts";
+export { natsBucketOf, natsConnectionOf } from "./native-connection.ts";
 export { natsBackend } from "./nats-backend.ts";
-export { type NatsUrlOptions, natsBackendFromUrl } from "./nats-backend-from-url.ts";
+export { type NatsUrlOptions, natsBackendFromUrl, natsOptionsFromUrl } from "./nats-backend-from-url.ts";
 export type {
   NatsConnection,
   NatsMessage,
@@ -17,3 +19,14 @@ export type {
   NatsSubscribeOptions,
 } from "./nats-connection.ts";
 export type { NatsBackendOptions, NatsClientOptions } from "./nats-options.ts";
+export {
+  type NatsPermissions,
+  type NatsPermissionsOptions,
+  type NatsRole,
+  natsPermissions,
+} from "./provision/permissions.ts";
+export {
+  type NatsProvisioningOptions,
+  type NatsProvisioningText,
+  natsProvisioning,
+} from "./provision/texts.ts";

@@ -14,8 +14,8 @@ export interface NatsUrlOptions extends NatsBucketOptions, NatsClientOptions {}
  * `close()`.
  *
  * @param url `nats://[user:password@]host[:port][,host2...][/bucket]`, or `tls://...`. The bucket defaults to
- *   `leasehold`. Parameters: `replicas`, `storage`, `maxBytes`, `requestTimeout`, `sweepInterval`, and `creds`, the
- *   path of a credentials file.
+ *   `leasehold`. Parameters: `replicas`, `storage`, `maxBytes`, `maxValueBytes`, `compression`, `cluster`, `tags`,
+ *   `description`, `mirror`, `sources`, `requestTimeout`, `sweepInterval`, and `creds`, the path of a credentials file.
  * @throws InvalidArgumentError for a URL of another form.
  * @throws MissingDependencyError when neither `@nats-io/transport-node` nor `nats` is installed.
  * @throws UnavailableError when no server answers within a few seconds.
@@ -23,22 +23,44 @@ export interface NatsUrlOptions extends NatsBucketOptions, NatsClientOptions {}
  */
 export async function natsBackendFromUrl(url: string | URL, options: NatsUrlOptions = {}): Promise<Backend> {
   const address = parseNatsUrl(String(url));
-  const settings = { ...parameterOptions(address), ...options, bucket: address.bucket };
+  const settings = { ...optionsOf(address), ...options, bucket: address.bucket };
   // Before dialling: a misspelt option should not cost the time of five attempts.
   checkNatsOptions(settings);
   return natsBackendOwning({ ...settings, connection: await connectToNats(address) });
 }
 
-function parameterOptions({ parameters }: NatsAddress): NatsUrlOptions {
-  const { replicas, storage, maxBytes, requestTimeout, sweepInterval } = parameters;
-  return {
-    ...(replicas === undefined ? {} : { replicas: Number(replicas) }),
-    ...(storage === undefined ? {} : { storage: storage as "file" | "memory" }),
-    ...(maxBytes === undefined ? {} : { maxBytes: Number(maxBytes) }),
-    ...(requestTimeout === undefined ? {} : { requestTimeout: duration(requestTimeout) }),
-    ...(sweepInterval === undefined ? {} : { sweepInterval: duration(sweepInterval) }),
-  };
+/**
+ * What a URL says of its bucket, without asking anybody: for `natsProvisioning`.
+ *
+ * @throws InvalidArgumentError for a URL of another form.
+ */
+export function natsOptionsFromUrl(url: string | URL): NatsBucketOptions & { readonly bucket: string } {
+  const address = parseNatsUrl(String(url));
+  const { requestTimeout: _request, sweepInterval: _sweep, ...options } = optionsOf(address);
+  return { ...options, bucket: address.bucket };
 }
+
+function optionsOf({ parameters }: NatsAddress): NatsUrlOptions {
+  const { creds: _creds, cluster, tags, ...texts } = parameters;
+  const options: Record<string, unknown> = {};
+  for (const [name, text] of Object.entries(texts)) options[name] = readers[name]?.(text) ?? text;
+  const placement = {
+    ...(cluster !== undefined && { cluster }),
+    ...(tags !== undefined && { tags: tags.split(",") }),
+  };
+  return { ...options, ...(cluster !== undefined || tags !== undefined ? { placement } : {}) };
+}
+
+/** Those that are no texts. What they make of nonsense is judged where options are checked. */
+const readers: Readonly<Record<string, (text: string) => unknown>> = {
+  replicas: Number,
+  maxBytes: Number,
+  maxValueBytes: Number,
+  compression: (text) => (text === "true" ? true : text === "false" ? false : text),
+  sources: (text) => text.split(","),
+  requestTimeout: duration,
+  sweepInterval: duration,
+};
 
 /** Digits alone are milliseconds; anything else is judged where durations are parsed. */
 function duration(text: string): Duration {

@@ -11,11 +11,11 @@ import type {
   StoreTime,
   Unsubscribe,
 } from "../../core/backend.ts";
-import { ClosedError } from "../../core/errors.ts";
+import { ClosedError, UnsupportedError } from "../../core/errors.ts";
 import { checkKey, checkOperations } from "../../core/limits.ts";
 import { type Runtime, systemRuntime } from "../../core/runtime.ts";
 import { addToCounter, type SeenCounter } from "./add-to-counter.ts";
-import type { BucketFeatures, NatsBucketOptions } from "./bucket-config.ts";
+import { type BucketFeatures, headerBytesMax, type NatsBucketOptions } from "./bucket-config.ts";
 import { commitBatch } from "./commit-batch.ts";
 import { type CommitContext, commitOne } from "./commit-one.ts";
 import { ExpirySweeper } from "./expiry-sweeper.ts";
@@ -28,7 +28,6 @@ import { RecentKeys } from "./recent-keys.ts";
 import { isRepeatable, retryNotApplied } from "./retry-not-applied.ts";
 import { type ScanRests, scanRecords } from "./scan-records.ts";
 import { StreamClient } from "./stream-client.ts";
-import { headerBytesMax } from "./validate-bucket.ts";
 
 const kind = "nats";
 const keyBytesMax = 1_024;
@@ -64,6 +63,11 @@ export function natsBackendOwning(options: NatsBackendOptions): Backend {
   return new NatsBackend(options, () => options.connection.close());
 }
 
+/** The client of one of these backends; undefined for another kind. */
+export function clientOfBackend(backend: object): StreamClient | undefined {
+  return NatsBackend.clientOf(backend);
+}
+
 /** What is known once the bucket was looked at. */
 interface Opened extends CommitContext {
   readonly sweeper: ExpirySweeper | undefined;
@@ -93,6 +97,10 @@ class NatsBackend implements Backend {
     this.#client = new StreamClient(options.connection, options.bucket, requestTimeoutMs);
     this.#hints = new HintChannels(this.#client);
     this.#endConnection = endConnection;
+  }
+
+  static clientOf(source: object): StreamClient | undefined {
+    return #client in source ? source.#client : undefined;
   }
 
   get capabilities(): Capabilities {
@@ -128,8 +136,7 @@ class NatsBackend implements Backend {
   }
 
   async commit(operations: readonly Operation[], options?: CommitOptions): Promise<CommitResult> {
-    const opened = this.#opened ?? (await this.#ready());
-    this.#requireOpen();
+    const opened = await this.#forWriting();
     checkOperations(kind, this.#capabilities, operations, options);
     const [only] = operations;
     if (operations.length === 1 && only !== undefined) return commitOne(opened, only);
@@ -137,8 +144,7 @@ class NatsBackend implements Backend {
   }
 
   async add(key: string, delta: number, operation: AddOperation): Promise<number> {
-    const opened = this.#opened ?? (await this.#ready());
-    this.#requireOpen();
+    const opened = await this.#forWriting();
     checkKey(kind, this.#capabilities, key);
     const store = {
       read: async (of: string) => (await this.get([of]))[0] ?? null,
@@ -198,6 +204,16 @@ class NatsBackend implements Backend {
     if (this.#closed !== undefined) throw new ClosedError("this NATS backend was closed");
   }
 
+  async #forWriting(): Promise<Opened> {
+    const opened = this.#opened ?? (await this.#ready());
+    this.#requireOpen();
+    if (!opened.features.readOnly) return opened;
+    throw new UnsupportedError(
+      `the bucket ${this.#client.bucket} is a copy, which is only read: nothing can be written or locked here. Use the ` +
+        "bucket that it copies",
+    );
+  }
+
   #ready(): Promise<Opened> {
     if (this.#opened !== undefined) return Promise.resolve(this.#opened);
     return this.#open(false);
@@ -227,13 +243,15 @@ class NatsBackend implements Backend {
   #settle(features: BucketFeatures): Opened {
     this.#capabilities = {
       ...capabilitiesBeforeOpening,
-      commitOperationsMax: features.atomicBatch ? batchMax : 1,
+      commitOperationsMax: features.readOnly ? 0 : features.atomicBatch ? batchMax : 1,
+      wake: !features.readOnly,
       watch: features.republish ? "push" : "none",
       valueBytesMax: features.messageBytesMax - headerBytesMax,
     };
-    const sweeper = features.nativeTtl
-      ? undefined
-      : new ExpirySweeper(this.#client, this.#runtime, this.#sweepIntervalMs);
+    const sweeper =
+      features.nativeTtl || features.readOnly
+        ? undefined
+        : new ExpirySweeper(this.#client, this.#runtime, this.#sweepIntervalMs);
     sweeper?.start();
     const opened = {
       client: this.#client,

@@ -8,10 +8,12 @@ import type { Runtime } from "../../core/runtime.ts";
 import {
   type BucketFeatures,
   bucketFeatures,
+  firstSequenceAt,
   type NatsBucketOptions,
   newStreamConfig,
   type StreamInfo,
 } from "./bucket-config.ts";
+import { recordsPrefix } from "./copied-bucket.ts";
 import type { ApiError } from "./publish-answer.ts";
 import { requireSupportedServer } from "./server-version.ts";
 import type { StreamClient } from "./stream-client.ts";
@@ -48,7 +50,8 @@ export async function openBucket(client: StreamClient, options: OpenBucketOption
   validateBucket(info, options.bucket, server.max_payload);
   const features = bucketFeatures(info, server);
   requireSupportedServer(features.serverVersion);
-  await vacateFirstSequence(client, info, features.serverVersion);
+  client.subjectPrefix = recordsPrefix(info.config);
+  if (!features.readOnly) await vacateFirstSequence(client, info, features.serverVersion);
   return features;
 }
 
@@ -66,8 +69,7 @@ async function inspect(client: StreamClient): Promise<StreamInfo | undefined> {
 
 async function createMissing(client: StreamClient, options: OpenBucketOptions): Promise<StreamInfo> {
   if (!options.create) throw client.missing();
-  const firstSequence = Math.floor(options.runtime.wallMs()) * 1_000;
-  const config = newStreamConfig(client.bucket, options.bucket, firstSequence);
+  const config = newStreamConfig(client.bucket, options.bucket, firstSequenceAt(options.runtime.wallMs()));
   let created: StreamInfo;
   try {
     created = await client.askOnce<StreamInfo>("STREAM.CREATE", config);
@@ -108,7 +110,7 @@ function apiRefusal(client: StreamClient, api: string, error: ApiError): Error {
   if (outOfResources.has(code) || (error.code ?? 0) >= 503) return client.unexpected(api, error);
   return new StoreMisconfiguredError(
     `the NATS server refused ${api} for stream ${client.stream}: ${description} (${code}). Check the options ` +
-      "replicas, storage, maxBytes, placement and compression against what the server offers",
+      "replicas, storage, maxBytes, maxValueBytes, placement, compression, mirror and sources against what the server offers",
     { cause: error },
   );
 }

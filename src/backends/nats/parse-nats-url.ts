@@ -1,5 +1,6 @@
 import { describe } from "../../core/durations.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
+import { refuseAnswered } from "./nats-options.ts";
 
 /** What a `nats:` or `tls:` URL says. */
 export interface NatsAddress {
@@ -19,6 +20,13 @@ export const natsUrlParameters = [
   "replicas",
   "storage",
   "maxBytes",
+  "maxValueBytes",
+  "compression",
+  "cluster",
+  "tags",
+  "description",
+  "mirror",
+  "sources",
   "requestTimeout",
   "sweepInterval",
   "creds",
@@ -84,7 +92,9 @@ function parseCredentials(text: string): { user: string; password: string } | { 
 
 function parseParameters(query: string): NatsAddress["parameters"] {
   const parameters: Partial<Record<NatsUrlParameter, string>> = {};
-  for (const [name, value] of new URLSearchParams(query)) {
+  const given = new URLSearchParams(query);
+  refuseAnswered(given.keys());
+  for (const [name, value] of given) {
     const known = natsUrlParameters.find((candidate) => candidate === name);
     if (known === undefined) {
       throw new InvalidArgumentError(

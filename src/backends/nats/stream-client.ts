@@ -6,6 +6,7 @@ import {
   StoreMissingError,
   UnavailableError,
 } from "../../core/errors.ts";
+import { subjectPrefixOf } from "./copied-bucket.ts";
 import { EncodedHeaders } from "./message-headers.ts";
 import type { NatsConnection, NatsMessage } from "./nats-connection.ts";
 import { type ApiError, type PublishAnswer, readPublishAnswer } from "./publish-answer.ts";
@@ -24,8 +25,8 @@ export interface ApiAnswer {
 export class StreamClient {
   readonly bucket: string;
   readonly stream: string;
-  /** What the subject of a key begins with. */
-  readonly subjectPrefix: string;
+  /** What the subject of a key begins with. A mirror has that of its origin, which opening it finds out. */
+  subjectPrefix: string;
   readonly connection: NatsConnection;
   readonly #timeoutMs: number;
   #highestSequence = 0;
@@ -39,7 +40,7 @@ export class StreamClient {
     this.connection = connection;
     this.bucket = bucket;
     this.stream = `KV_${bucket}`;
-    this.subjectPrefix = `$KV.${bucket}.`;
+    this.subjectPrefix = subjectPrefixOf(bucket);
     this.#timeoutMs = timeoutMs;
   }
 

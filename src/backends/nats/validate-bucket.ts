@@ -1,9 +1,14 @@
 import { StoreMisconfiguredError } from "../../core/errors.ts";
-import type { NatsBucketOptions, StreamConfig, StreamInfo } from "./bucket-config.ts";
+import {
+  headerBytesMax,
+  type NatsBucketOptions,
+  type StreamConfig,
+  type StreamInfo,
+} from "./bucket-config.ts";
+import { copyFindings, isCopy, subjectPrefixOf } from "./copied-bucket.ts";
 
-/** Room that a message needs besides its value: its headers. */
-export const headerBytesMax = 512;
-const valueBytesMin = 131_072;
+/** Room for a full roster: what every backend takes. */
+export const valueBytesMin = 131_072;
 
 interface Finding {
   readonly found: string;
@@ -22,8 +27,8 @@ export function validateBucket(info: StreamInfo, options: NatsBucketOptions, max
   const { config } = info;
   const findings = [
     ...contentFindings(config),
-    ...sourceFindings(config),
-    ...sizeFindings(config, maxPayload),
+    ...sourceFindings(config, options),
+    ...sizeFindings(config, maxPayload, options),
     ...optionFindings(config, options),
     ...sequenceFindings(info),
   ];
@@ -89,12 +94,11 @@ function* contentFindings(config: StreamConfig): Generator<Finding> {
 }
 
 /** What could put records in from elsewhere, or keep ours out. */
-function* sourceFindings(config: StreamConfig): Generator<Finding> {
-  const wanted = `$KV.${config.name.slice("KV_".length)}.>`;
+function* sourceFindings(config: StreamConfig, options: NatsBucketOptions): Generator<Finding> {
+  const wanted = `${subjectPrefixOf(config.name.slice("KV_".length))}>`;
   const { subjects = [], sources = [] } = config;
-  if (config.mirror !== undefined && config.mirror !== null) {
-    yield { found: "a mirror of another stream", expected: "none", why: "a mirror takes no writes" };
-  } else if (subjects.length !== 1 || subjects[0] !== wanted) {
+  for (const [found, expected, why] of copyFindings(config, options)) yield { found, expected, why };
+  if (!isCopy(config) && (subjects.length !== 1 || subjects[0] !== wanted)) {
     yield {
       found: `subjects ${subjects.join(", ") || "(none)"}`,
       expected: wanted,
@@ -102,10 +106,10 @@ function* sourceFindings(config: StreamConfig): Generator<Finding> {
       mend: `--subjects='${wanted}'`,
     };
   }
-  if (sources.length > 0) {
+  if (!isCopy(config) && sources.length > 0) {
     yield {
       found: "sources",
-      expected: "none",
+      expected: "none, or no subjects of its own",
       why: "messages of another stream would replace records without a condition",
     };
   }
@@ -121,14 +125,18 @@ function* sourceFindings(config: StreamConfig): Generator<Finding> {
   }
 }
 
-function* sizeFindings(config: StreamConfig, maxPayload: number): Generator<Finding> {
-  const least = valueBytesMin + headerBytesMax;
+function* sizeFindings(
+  config: StreamConfig,
+  maxPayload: number,
+  { maxValueBytes = valueBytesMin }: NatsBucketOptions,
+): Generator<Finding> {
+  const least = maxValueBytes + headerBytesMax;
   const { max_msg_size: messageMax = -1 } = config;
   if (messageMax > 0 && messageMax < least) {
     yield {
       found: `max_msg_size ${messageMax}`,
       expected: `-1 or at least ${least}`,
-      why: `records may have ${valueBytesMin} bytes`,
+      why: `records may have ${maxValueBytes} bytes`,
       mend: "--max-msg-size=-1",
     };
   }
@@ -136,7 +144,7 @@ function* sizeFindings(config: StreamConfig, maxPayload: number): Generator<Find
     yield {
       found: `the server's max_payload ${maxPayload}`,
       expected: `at least ${least}`,
-      why: `records may have ${valueBytesMin} bytes`,
+      why: `records may have ${maxValueBytes} bytes`,
       mend: "is no help here; raise max_payload in the configuration of the server",
     };
   }
