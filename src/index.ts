@@ -50,7 +50,6 @@ export {
   type ErrorCode,
   FenceRejectedError,
   InvalidArgumentError,
-  InvalidValueError,
   LeaseholdError,
   LeaseLostError,
   LimitExceededError,
@@ -63,10 +62,10 @@ export {
   StoreMissingError,
   UnavailableError,
   UnsupportedError,
-  type ValueIssue,
 } from "./core/errors.ts";
 export type { CoordinatorEvent, CoordinatorEvents, EventSubject, HoldWrapper } from "./core/events.ts";
 export type { Fenced } from "./core/fence.ts";
+export { InvalidValueError, type ValueIssue } from "./core/invalid-value-error.ts";
 export type { Json } from "./core/json.ts";
 export type { CancelTimer, Runtime, TimerOptions } from "./core/runtime.ts";
 export type { Counter, CounterCallOptions, CounterReading } from "./counters/counter.ts";

@@ -1,4 +1,4 @@
-import { InvalidValueError, type ValueIssue } from "../core/errors.ts";
+import { InvalidValueError, type ValueIssue } from "../core/invalid-value-error.ts";
 
 /** What a codec was about to do. */
 export type CodecAction = "write" | "read";

@@ -1,3 +1,5 @@
+import { describe } from "../core/durations.ts";
+import { InvalidArgumentError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import type { Codec } from "./codec.ts";
 import { invalidValue } from "./invalid-value.ts";
@@ -33,7 +35,9 @@ export interface JsonCodecOptions {
  */
 export function jsonCodec<T = unknown>(options?: JsonCodecOptions): Codec<T> {
   checkOptions("jsonCodec", options, ["extended"]);
-  const isExtended = options?.extended === true;
+  const isExtended = options?.extended ?? false;
+  if (typeof isExtended !== "boolean")
+    throw new InvalidArgumentError(`extended must be true or false; got ${describe(isExtended)}`);
   return {
     type: isExtended ? "extended-json" : "json",
     encode: (value) => refused("write", value, () => Buffer.from(JSON.stringify(toPlain(value, isExtended)))),

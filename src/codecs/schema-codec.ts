@@ -1,4 +1,5 @@
-import { InvalidArgumentError, type ValueIssue } from "../core/errors.ts";
+import { InvalidArgumentError } from "../core/errors.ts";
+import type { ValueIssue } from "../core/invalid-value-error.ts";
 import type { Codec } from "./codec.ts";
 import { invalidValue } from "./invalid-value.ts";
 import { jsonCodec } from "./json-codec.ts";
@@ -57,5 +58,9 @@ export function schemaCodec<S extends StandardSchema>(
 }
 
 function toIssue({ message, path = [] }: StandardIssue): ValueIssue {
-  return { message, path: path.map((segment) => (typeof segment === "object" ? segment.key : segment)) };
+  // Not `path.map`: arktype's paths are of a class of their own, which that would keep.
+  return {
+    message,
+    path: Array.from(path, (segment) => (typeof segment === "object" ? segment.key : segment)),
+  };
 }

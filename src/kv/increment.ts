@@ -1,5 +1,6 @@
 import { describe } from "../core/durations.ts";
-import { InvalidArgumentError, InvalidValueError, OutOfBoundsError } from "../core/errors.ts";
+import { InvalidArgumentError, OutOfBoundsError } from "../core/errors.ts";
+import { InvalidValueError } from "../core/invalid-value-error.ts";
 
 /** @throws InvalidArgumentError for what is no finite number. */
 export function addend(option: string, value: number): number {

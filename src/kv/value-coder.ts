@@ -3,7 +3,8 @@ import type { Codec } from "../codecs/codec.ts";
 import { type CompressionOptions, compress, decompress } from "../codecs/compression.ts";
 import { invalidValue } from "../codecs/invalid-value.ts";
 import { describe } from "../core/durations.ts";
-import { InvalidValueError, LeaseholdError } from "../core/errors.ts";
+import { LeaseholdError } from "../core/errors.ts";
+import { InvalidValueError } from "../core/invalid-value-error.ts";
 import type { StoredValue } from "./entry-record.ts";
 
 /** What is there now, or promised. */

@@ -26,7 +26,12 @@ test("an error has its class's name and code, its message, its cause, and a stac
 
 test("only errors that may pass by themselves are retryable", () => {
   const retryable = classes.filter(([, Class]) => new Class("m").retryable).map(([name]) => name);
-  expect(retryable.sort()).toEqual(["AcquireTimeoutError", "OutcomeUnknownError", "UnavailableError"]);
+  expect(retryable.sort()).toEqual([
+    "AcquireTimeoutError",
+    "ContentionError",
+    "OutcomeUnknownError",
+    "UnavailableError",
+  ]);
 });
 
 test("instanceof holds for the class and the base, and for no other", () => {
