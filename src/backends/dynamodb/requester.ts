@@ -11,13 +11,16 @@ import { loadSdk } from "./sdk.ts";
 /** The requests that leasehold makes, with the shapes of their inputs and outputs. */
 interface Requests {
   BatchGetItem: [Dynamodb.BatchGetItemCommandInput, Dynamodb.BatchGetItemCommandOutput];
+  BatchWriteItem: [Dynamodb.BatchWriteItemCommandInput, Dynamodb.BatchWriteItemCommandOutput];
   CreateTable: [Dynamodb.CreateTableCommandInput, Dynamodb.CreateTableCommandOutput];
   DeleteItem: [Dynamodb.DeleteItemCommandInput, Dynamodb.DeleteItemCommandOutput];
   DescribeTable: [Dynamodb.DescribeTableCommandInput, Dynamodb.DescribeTableCommandOutput];
   DescribeTimeToLive: [Dynamodb.DescribeTimeToLiveCommandInput, Dynamodb.DescribeTimeToLiveCommandOutput];
   GetItem: [Dynamodb.GetItemCommandInput, Dynamodb.GetItemCommandOutput];
   PutItem: [Dynamodb.PutItemCommandInput, Dynamodb.PutItemCommandOutput];
+  Query: [Dynamodb.QueryCommandInput, Dynamodb.QueryCommandOutput];
   Scan: [Dynamodb.ScanCommandInput, Dynamodb.ScanCommandOutput];
+  TransactGetItems: [Dynamodb.TransactGetItemsCommandInput, Dynamodb.TransactGetItemsCommandOutput];
   TransactWriteItems: [Dynamodb.TransactWriteItemsCommandInput, Dynamodb.TransactWriteItemsCommandOutput];
   UpdateContinuousBackups: [
     Dynamodb.UpdateContinuousBackupsCommandInput,
@@ -51,7 +54,9 @@ const reads: ReadonlySet<Name> = new Set<Name>([
   "DescribeTable",
   "DescribeTimeToLive",
   "GetItem",
+  "Query",
   "Scan",
+  "TransactGetItems",
 ]);
 
 /** Sends requests: one time limit for each, refusals repeated, failures classified, none after `close`. */
