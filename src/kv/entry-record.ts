@@ -25,13 +25,10 @@ export interface Revision {
   readonly createdAtMs: number;
   /** Rises with every write to this key, so that it orders them. */
   readonly updatedAtMs: number;
+  /** Tells it apart from every other one of this key, also of those before it was erased. */
+  readonly mark: string;
   /** Left out: for ever. */
   readonly life?: Life | undefined;
-}
-
-/** A revision that another one has followed. */
-export interface PastRevision extends Revision {
-  readonly version: Version;
 }
 
 /** What stands in the record of one entry. */
@@ -39,7 +36,7 @@ export interface EntryRecord {
   readonly key: string;
   readonly newest: Revision;
   /** Oldest first. */
-  readonly past: readonly PastRevision[];
+  readonly past: readonly Revision[];
   /** The marks of the last writes. */
   readonly stamps: Stamps;
 }
@@ -55,7 +52,8 @@ interface Header {
   readonly t?: string;
   readonly z?: string;
   readonly n?: number;
-  readonly v?: Version;
+  /** Mark. */
+  readonly i: string;
 }
 
 interface FirstLine extends Header {
@@ -96,32 +94,33 @@ export function decodeEntry(recordKey: string, bytes: Uint8Array): EntryRecord {
     return toRevision(header, bytes.subarray(start, offset));
   };
   const newest = revision(line);
-  const past = (line.h ?? []).map((header) => ({ ...revision(header), version: header.v ?? "" }));
+  const past = (line.h ?? []).map(revision);
   if (offset === bytes.length) return { key: line.k, newest, past, stamps: line.s };
   throw new CorruptRecordError(
     `the record under key ${recordKey} has ${bytes.length} bytes where its first line says ${offset}: it was damaged`,
   );
 }
 
-function headerOf({
-  value,
-  createdAtMs,
-  updatedAtMs,
-  life,
-  version,
-}: Revision & { version?: Version }): Header {
+/**
+ * The version that users see. Not that of the record, which changes without a change of the entry when a write that got no
+ * answer must be shut out.
+ */
+export function versionOf({ updatedAtMs, mark }: Revision): Version {
+  return `${updatedAtMs.toString(36)}-${mark}`;
+}
+
+function headerOf({ value, createdAtMs, updatedAtMs, mark, life }: Revision): Header {
   return {
-    ...{ c: createdAtMs, u: updatedAtMs },
+    ...{ c: createdAtMs, u: updatedAtMs, i: mark },
     ...(life === undefined ? {} : { e: life.endsAtMs, d: life.ttlMs }),
     ...(value === undefined ? {} : { t: value.type, n: value.bytes.length }),
     ...(value?.compression === undefined ? {} : { z: value.compression }),
-    ...(version === undefined ? {} : { v: version }),
   };
 }
 
-function toRevision({ c, u, e, d, t, z }: Header, bytes: Uint8Array): Revision {
+function toRevision({ c, u, i, e, d, t, z }: Header, bytes: Uint8Array): Revision {
   return {
-    ...{ createdAtMs: c, updatedAtMs: u },
+    ...{ createdAtMs: c, updatedAtMs: u, mark: i },
     ...(t === undefined ? {} : { value: { type: t, bytes, ...(z === undefined ? {} : { compression: z }) } }),
     ...(e === undefined || d === undefined ? {} : { life: { endsAtMs: e, ttlMs: d } }),
   };
@@ -140,6 +139,8 @@ function parseLine(text: string): FirstLine | undefined {
   return isEntry && (line.h ?? []).every(isHeader) ? (line as FirstLine) : undefined;
 }
 
-function isHeader({ c, u, n = 0 }: Partial<Header>): boolean {
-  return Number.isFinite(c) && Number.isFinite(u) && Number.isSafeInteger(n) && n >= 0;
+function isHeader({ c, u, i, n = 0 }: Partial<Header>): boolean {
+  return (
+    Number.isFinite(c) && Number.isFinite(u) && typeof i === "string" && Number.isSafeInteger(n) && n >= 0
+  );
 }

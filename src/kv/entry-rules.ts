@@ -1,4 +1,4 @@
-import type { Capabilities, StoreTime, Version } from "../core/backend.ts";
+import type { Capabilities, StoreTime } from "../core/backend.ts";
 import { LimitExceededError } from "../core/errors.ts";
 import { addStamp, hasStamp, type RecordRules } from "../records/record-rules.ts";
 import {
@@ -16,16 +16,10 @@ export const tombstoneMs = 3_600_000;
 const headerBytes = 2_048;
 const headerBytesOfPast = 256;
 
-/** Which version a state got in the store: set once it is known, and never for one that was overtaken before. */
-export interface VersionSlot {
-  version: Version | null | undefined;
-}
-
 /** The state of one entry. */
 export interface EntryState {
   /** `undefined`: nothing stands under the key. */
   readonly record: EntryRecord | undefined;
-  readonly slot: VersionSlot;
 }
 
 /** What a command makes of an entry. */
@@ -48,6 +42,8 @@ export interface EntryCommand {
   /** How many past revisions to keep. */
   readonly pastMax: number;
   now(): StoreTime;
+  /** A random text, short, for {@link Revision.mark}. */
+  mark(): string;
 }
 
 /** What a command found, and what it left: the same state when it changed nothing. */
@@ -72,7 +68,6 @@ export function createEntryRules(
   return {
     decode: (recordKey, bytes) => ({
       record: bytes === null ? undefined : decodeEntry(recordKey, bytes),
-      slot: { version: undefined },
     }),
     encode: ({ record }) => encodeEntry(record as EntryRecord),
     apply(state, command) {
@@ -84,19 +79,19 @@ export function createEntryRules(
       const room = limits().valueBytesMax - headerBytes;
       const size = change.kind === "put" ? change.value.bytes.length : 0;
       if (size > room) throw tooLarge(kind, key, size, room);
-      const record = { ...follow(key, found, change, now), ...keptPast(found, command, now, room - size) };
-      const left: EntryState = { record, slot: { version: undefined } };
+      const record = {
+        ...follow(key, found, change, now, command.mark()),
+        ...keptPast(found, command, now, room - size),
+      };
+      const left = { record };
       return { state: left, answer: { found, left } };
     },
-    stamp({ record, slot }, writer, sequence) {
+    stamp({ record }, writer, sequence) {
       const { stamps, ...rest } = record as EntryRecord;
-      return { record: { ...rest, stamps: addStamp(stamps, writer, sequence) }, slot };
+      return { record: { ...rest, stamps: addStamp(stamps, writer, sequence) } };
     },
     isStamped: ({ record }, writer, sequence) => hasStamp(record?.stamps ?? [], writer, sequence),
     ttlMs: ({ record }) => recordTtlMs(record as EntryRecord),
-    settled({ slot }, version) {
-      slot.version = version;
-    },
   };
 }
 
@@ -112,13 +107,14 @@ export function follow(
   { state: { record }, visible }: FoundEntry,
   change: Exclude<EntryChange, { readonly kind: "keep" }>,
   { earliestMs }: StoreTime,
+  mark: string,
 ): Omit<EntryRecord, "past"> {
   const stamps = record?.stamps ?? [];
   const updatedAtMs = Math.max(Math.floor(earliestMs), (record?.newest.updatedAtMs ?? 0) + 1);
   const createdAtMs = visible?.createdAtMs ?? updatedAtMs;
-  if (change.kind === "delete") return { key, stamps, newest: { createdAtMs, updatedAtMs } };
+  if (change.kind === "delete") return { key, stamps, newest: { createdAtMs, updatedAtMs, mark } };
   const life = change.life === undefined ? visible?.life : lifeFrom(earliestMs, change.life);
-  return { key, stamps, newest: { createdAtMs, updatedAtMs, value: change.value, life } };
+  return { key, stamps, newest: { createdAtMs, updatedAtMs, mark, value: change.value, life } };
 }
 
 /** It counts from the earliest moment that it can be now, so that nothing outlives its time. */
@@ -128,16 +124,13 @@ function lifeFrom(earliestMs: number, life: { readonly ttlMs: number } | null): 
 
 /** The past of the next revision: what is over, and what there is no room for, is left out. */
 export function keptPast(
-  { state: { record, slot } }: FoundEntry,
+  { state: { record } }: FoundEntry,
   { pastMax }: Pick<EntryCommand, "pastMax">,
   { latestMs }: StoreTime,
   roomBytes: number,
 ): Pick<EntryRecord, "past"> {
   if (pastMax === 0 || record === undefined) return { past: [] };
-  // A state that was never in the store by itself is no part of its history.
-  const { version } = slot;
-  const newest = typeof version === "string" ? [{ ...record.newest, version }] : [];
-  const all = [...record.past, ...newest].filter(
+  const all = [...record.past, record.newest].filter(
     ({ life }) => life === undefined || latestMs < life.endsAtMs,
   );
   const past = [];

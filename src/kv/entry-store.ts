@@ -4,7 +4,7 @@ import type { RecordHost } from "../records/record-host.ts";
 import { SharedRecord } from "../records/shared-record.ts";
 import type { Entry } from "./entry.ts";
 import { type EntryPlace, entryKey, nameOf } from "./entry-key.ts";
-import { decodeEntry, type EntryRecord, type Revision } from "./entry-record.ts";
+import { decodeEntry, type EntryRecord, type Revision, versionOf } from "./entry-record.ts";
 import {
   createEntryRules,
   type EntryAnswer,
@@ -17,13 +17,11 @@ import {
 
 /** Larger records are not kept in memory between two calls. */
 const rememberedBytesMax = 4_096;
-/** The version of a state that was overtaken in the very write that made it: no entry ever has it. */
-const overtaken: Version = "overtaken";
 
 /** An entry as it stood in the store. */
 export interface SeenEntry {
   readonly record: EntryRecord | undefined;
-  /** `null`: nothing stands under the key. */
+  /** Of the record, for a commit; `null`: nothing stands under the key. */
   readonly version: Version | null;
 }
 
@@ -68,7 +66,7 @@ export class EntryStore {
   }
 
   /** What of an entry can be seen, as of now. Asks for the time only where it matters. */
-  async visible({ record }: SeenEntry): Promise<Revision | undefined> {
+  async visible({ record }: Pick<SeenEntry, "record">): Promise<Revision | undefined> {
     if (record?.newest.life === undefined)
       return record?.newest.value === undefined ? undefined : record.newest;
     return visibleAt(record, await this.now());
@@ -83,11 +81,21 @@ export class EntryStore {
     const recordKey = this.recordKey(key);
     const record = this.#record(recordKey, key);
     const given = await this.#timeOfWrite();
-    const command = { decide, pastMax, now: () => this.host.clock.peek() ?? given };
+    const command = {
+      decide,
+      pastMax,
+      now: () => this.host.clock.peek() ?? given,
+      mark: () => this.newMark(),
+    };
     const answer = await record.run(command, signal);
     const size = answer.left.record?.newest.value?.bytes.length ?? 0;
     if (size > rememberedBytesMax) record.forget();
     return answer;
+  }
+
+  /** What tells a new revision apart: with the time of its write it is unique for its key. */
+  newMark(): string {
+    return Math.floor(this.host.runtime.random() * 36 ** 6).toString(36);
   }
 
   /** A record as the bytes under its key say. */
@@ -129,20 +137,10 @@ export class EntryStore {
   }
 }
 
-/** The version to show for a state. */
-export function versionOf({ slot }: EntryState): Version {
-  return slot.version ?? overtaken;
-}
-
 /** What users see of a revision. */
-export function entryOf<T>(
-  key: string,
-  value: T,
-  { createdAtMs, updatedAtMs, life }: Revision,
-  version: Version,
-  now: StoreTime | undefined,
-): Entry<T> {
+export function entryOf<T>(key: string, value: T, revision: Revision, now: StoreTime | undefined): Entry<T> {
+  const { createdAtMs, updatedAtMs, life } = revision;
   const ttlMs = life === undefined ? null : Math.max(0, Math.ceil(life.endsAtMs - (now?.earliestMs ?? 0)));
   const times = { createdAt: new Date(createdAtMs), updatedAt: new Date(updatedAtMs) };
-  return { operation: "put", key, value, version, ...times, ttlMs };
+  return { operation: "put", key, value, version: versionOf(revision), ...times, ttlMs };
 }

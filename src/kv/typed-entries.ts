@@ -15,11 +15,11 @@ import {
   type WriteOptions,
   type Written,
 } from "./entry.ts";
-import type { Revision, StoredValue } from "./entry-record.ts";
-import type { EntryChange, EntryState, FoundEntry } from "./entry-rules.ts";
-import { type EntryStore, entryOf, type SeenEntry, versionOf } from "./entry-store.ts";
+import { type EntryRecord, type Revision, type StoredValue, versionOf } from "./entry-record.ts";
+import type { EntryChange, FoundEntry } from "./entry-rules.ts";
+import { type EntryStore, entryOf, type SeenEntry } from "./entry-store.ts";
 import { type LifeTime, lifeOf, parseCount } from "./key-value-options.ts";
-import { type EntryOutcome, isAt, updateEntry } from "./update-entry.ts";
+import { type EntryOutcome, updateEntry } from "./update-entry.ts";
 import { chain, createValueCoder, type MaybeLater, type ValueCoder } from "./value-coder.ts";
 
 /** What a key-value store needs from its coordinator. */
@@ -61,9 +61,9 @@ export class TypedEntries<T, In> {
   }
 
   /** What users see of what stands there. */
-  async show(key: string, seen: SeenEntry): Promise<Entry<T> | undefined> {
+  async show(key: string, seen: Pick<SeenEntry, "record">): Promise<Entry<T> | undefined> {
     const visible = await this.store.visible(seen);
-    return visible === undefined ? undefined : this.#entry(key, visible, seen.version ?? "");
+    return visible === undefined ? undefined : this.#entry(key, visible);
   }
 
   async write(
@@ -84,7 +84,7 @@ export class TypedEntries<T, In> {
       },
       { signal: options?.signal, life: () => life },
     );
-    if (outcome.isDone) return { committed: true, version: versionOf(outcome.answer.left) };
+    if (outcome.isDone) return { committed: true, version: versionLeft(outcome) };
     return { committed: false, current: await this.#current(key, outcome.answer.found) };
   }
 
@@ -119,7 +119,7 @@ export class TypedEntries<T, In> {
     const { answer, isDone, tries } = outcome;
     const written = answer.left.record?.newest.value as StoredValue;
     if (isDone)
-      return { committed: true, value: values.get(written) as In, version: versionOf(answer.left), tries };
+      return { committed: true, value: values.get(written) as In, version: versionLeft(outcome), tries };
     return {
       committed: false,
       current: (await this.#current(key, answer.found)) as Entry<In> | undefined,
@@ -150,16 +150,14 @@ export class TypedEntries<T, In> {
   }
 
   async history(key: string): Promise<readonly PastEntry<T>[]> {
-    const { record, version } = await this.store.read(key);
+    const { record } = await this.store.read(key);
     if (record === undefined) return [];
-    const all = [...record.past, { ...record.newest, version: version ?? "" }];
-    const shown = all.map(async (revision): Promise<PastEntry<T> | undefined> => {
+    const shown = [...record.past, record.newest].map(async (revision): Promise<PastEntry<T> | undefined> => {
       const { value, updatedAtMs } = revision;
       if (value === undefined)
-        return { operation: "delete", key, version: revision.version, updatedAt: new Date(updatedAtMs) };
+        return { operation: "delete", key, version: versionOf(revision), updatedAt: new Date(updatedAtMs) };
       // As it stood there by itself: what is over cannot be seen.
-      const alone = { record: { ...record, newest: revision }, version: revision.version };
-      return this.show(key, alone);
+      return this.show(key, { record: { ...record, newest: revision } });
     });
     return (await Promise.all(shown)).filter((entry) => entry !== undefined);
   }
@@ -197,26 +195,30 @@ export class TypedEntries<T, In> {
     return this.store.change(key, decide, { pastMax: this.settings.history - 1, signal });
   }
 
-  /** The entry as a change finds it. Its version is told while it is known. */
-  #found(key: string, { visible, state }: FoundEntry): MaybeLater<Entry<T> | undefined> {
-    return visible === undefined ? undefined : this.#entry(key, visible, versionOf(state));
+  /** The entry as a change finds it. */
+  #found(key: string, { visible }: Pick<FoundEntry, "visible">): MaybeLater<Entry<T> | undefined> {
+    return visible === undefined ? undefined : this.#entry(key, visible);
   }
 
   /** What stood in the way, once the write has been decided. */
-  async #current(key: string, found: { readonly visible: Revision | undefined; readonly state: EntryState }) {
+  async #current(key: string, found: FoundEntry): Promise<Entry<T> | undefined> {
     return this.#found(key, found);
   }
 
-  #entry(key: string, visible: Revision, version: Version): MaybeLater<Entry<T>> {
+  #entry(key: string, visible: Revision): MaybeLater<Entry<T>> {
     const now = visible.life === undefined ? undefined : this.store.host.clock.peek();
     return chain(this.coder.decode(key, visible.value as StoredValue), (value) => {
-      return entryOf(key, value, visible, version, now);
+      return entryOf(key, value, visible, now);
     });
   }
 }
 
-function isExpected({ visible, state }: FoundEntry, ifVersion: Version | undefined): boolean {
-  return ifVersion === undefined || (visible !== undefined && isAt(state, ifVersion));
+function isExpected({ visible }: FoundEntry, ifVersion: Version | undefined): boolean {
+  return ifVersion === undefined || (visible !== undefined && versionOf(visible) === ifVersion);
+}
+
+function versionLeft({ answer }: EntryOutcome): Version {
+  return versionOf((answer.left.record as EntryRecord).newest);
 }
 
 /** Other promises than those of the language become one of these. */

@@ -2,8 +2,8 @@ import type { Version } from "../core/backend.ts";
 import { backoffMs } from "../core/backoff.ts";
 import { ContentionError } from "../core/errors.ts";
 import { sleep } from "../core/runtime.ts";
-import type { StoredValue } from "./entry-record.ts";
-import type { EntryAnswer, EntryChange, EntryState, FoundEntry } from "./entry-rules.ts";
+import { type StoredValue, versionOf } from "./entry-record.ts";
+import type { EntryAnswer, EntryChange, FoundEntry } from "./entry-rules.ts";
 import type { EntryStore } from "./entry-store.ts";
 import type { MaybeLater } from "./value-coder.ts";
 
@@ -139,17 +139,15 @@ class UpdateRun {
   }
 }
 
-/** Whether nobody came in between: the same state of the record, and its time not over. */
+/** Whether nobody came in between: the same revision, or none, and its time not over. */
 function isSame(before: FoundEntry, now: FoundEntry): boolean {
   return (
-    isAt(now.state, before.state.slot.version) &&
-    (before.visible === undefined) === (now.visible === undefined)
+    versionAt(before) === versionAt(now) && (before.visible === undefined) === (now.visible === undefined)
   );
 }
 
-/** Whether the state is the one of this version. One that was overtaken in its own write is none's. */
-export function isAt(state: EntryState, version: Version | null | undefined): boolean {
-  return version !== undefined && state.slot.version === version;
+function versionAt({ state: { record } }: FoundEntry): Version | undefined {
+  return record && versionOf(record.newest);
 }
 
 function hasChanged({ found, left }: EntryAnswer): boolean {

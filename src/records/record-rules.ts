@@ -1,5 +1,3 @@
-import type { Version } from "../core/backend.ts";
-
 /**
  * What the commands of one kind of record do to it: pure functions, so that the same commands can be applied again to
  * whatever another client has made of the record meanwhile.
@@ -21,8 +19,6 @@ export interface RecordRules<State, Command, Answer> {
   isStamped(state: State, writer: string, sequence: number): boolean;
   /** When the store may collect the record. `undefined`: never. */
   ttlMs(state: State): number | undefined;
-  /** Told of each state that stood in the store by itself, with its version; `null`: no record. */
-  settled?(state: State, version: Version | null): void;
 }
 
 /** What a command led to. */

@@ -207,9 +207,7 @@ export class SharedRecord<State, Command, Answer> implements Pooled {
     const sent = this.#now();
     const { result, copies } = await this.#commit(put);
     if (result.committed) {
-      const version = result.versions[0] ?? null;
-      rules.settled?.(stamped, version);
-      this.#seen = { ...sent, state: stamped, version };
+      this.#seen = { ...sent, state: stamped, version: result.versions[0] ?? null };
       deliver(batch, outcomes);
       return true;
     }
@@ -279,10 +277,7 @@ export class SharedRecord<State, Command, Answer> implements Pooled {
     sent: { readonly asOf: number; readonly seenAtMs: number },
   ): SeenState<State> {
     const { key, rules } = this.#target;
-    const state = rules.decode(key, record?.value ?? null);
-    const version = record?.version ?? null;
-    rules.settled?.(state, version);
-    return { ...sent, state, version };
+    return { ...sent, state: rules.decode(key, record?.value ?? null), version: record?.version ?? null };
   }
 }
 
