@@ -3,6 +3,7 @@ import { barrierCases } from "./conformance/barrier-cases.ts";
 import { counterCases } from "./conformance/counter-cases.ts";
 import { electionCases } from "./conformance/election-cases.ts";
 import { groupCases } from "./conformance/group-cases.ts";
+import { kvCases } from "./conformance/kv-cases.ts";
 import { limiterCases } from "./conformance/limiter-cases.ts";
 import { lockFailureCases } from "./conformance/lock-failure-cases.ts";
 import { lockNameCases } from "./conformance/lock-name-cases.ts";
@@ -49,6 +50,7 @@ export function lockConformance(options: LockConformanceOptions): readonly Confo
     ...barrierCases,
     ...groupCases,
     ...counterCases,
+    ...kvCases,
     ...limiterCases,
     ...scheduleCases,
     ...sequenceCases,
