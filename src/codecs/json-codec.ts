@@ -57,8 +57,9 @@ function refused<R>(action: "write" | "read", value: unknown, work: () => R): R 
   try {
     return work();
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    const { path, message, cause } = error;
+    // A getter that throws, a stack that was nearly full before.
+    const { path, message, cause } =
+      error instanceof Refusal ? error : new Refusal(`it cannot be looked through: ${error}`, [], error);
     throw invalidValue(action, [{ path, message }], { value, cause });
   }
 }

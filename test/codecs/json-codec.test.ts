@@ -159,6 +159,46 @@ describe("plain JSON", () => {
     expect(error).toMatchObject({ code: "INVALID_VALUE", retryable: false, key: undefined });
   });
 
+  test("what cannot be looked through is refused too", async () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const throwing = {
+      get a(): never {
+        throw new Error("not now");
+      },
+    };
+    for (const [value, message] of [
+      [{ proxy }, /revoked/],
+      [throwing, /not now/],
+    ] as const) {
+      const error = await refusalOf(() => plain.encode(value));
+      expect(error.message).toMatch(message);
+      expect(error.cause).toBeInstanceOf(Error);
+    }
+  });
+
+  test("where the stack is nearly full, the error is a typed one", () => {
+    const value = nested(400);
+    const outcomes = new Set<string>();
+    const descend = (): void => {
+      try {
+        descend();
+      } catch {
+        // Full: a frame further up there is a little more room, until there is enough.
+        if (outcomes.has("written")) return;
+        try {
+          plain.encode(value);
+          outcomes.add("written");
+        } catch (error) {
+          outcomes.add(error instanceof InvalidValueError ? "refused" : "full");
+          throw error;
+        }
+      }
+    };
+    descend();
+    expect([...outcomes]).toEqual(expect.arrayContaining(["refused", "written"]));
+  });
+
   test("as in JSON, undefined properties are left out, and -0 is 0", async () => {
     expect(await written(plain, { a: undefined, b: -0 })).toBe('{"b":0}');
   });
