@@ -45,6 +45,20 @@ const bugs: Readonly<Record<string, Bug>> = {
       return { committed: true, versions };
     },
   }),
+  "checking and writing are two steps": (backend) => ({
+    async commit(operations) {
+      const checks = operations.filter(({ kind }) => kind === "check");
+      const rest = operations.filter(({ kind }) => kind !== "check");
+      if (checks.length === 0 || rest.length === 0) return backend.commit(operations);
+      const checked = await backend.commit(checks);
+      if (!checked.committed) return checked;
+      const written = await backend.commit(rest);
+      if (!written.committed) return written;
+      const [expected, versions] = [[...checked.versions], [...written.versions]];
+      const taken = operations.map(({ kind }) => (kind === "check" ? expected : versions).shift() ?? null);
+      return { committed: true, versions: taken };
+    },
+  }),
   "reading and writing are two steps": (backend) => ({
     async commit(operations) {
       for (const { key, expect } of operations) {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Operation } from "../../core/backend.ts";
+import type { Backend, Operation } from "../../core/backend.ts";
 import { LimitExceededError, UnsupportedError } from "../../core/errors.ts";
 import { race } from "./race-cases.ts";
 import {
@@ -110,6 +110,79 @@ const multiKeyCases: readonly CaseDefinition[] = [
       for (const [index, name] of ["a", "b"].entries()) {
         const record = await settled(key(name), versions[index] as string);
         assertSameBytes(record.value, bytes(`racer ${winner.racer}`));
+      }
+    },
+  },
+  {
+    title: "a commit that only checks several keys says whether all of them hold, and changes nothing",
+    async check({ backend, other, key, settled }) {
+      const names = Array.from({ length: 20 }, (_, index) => key(`check.${index}`));
+      const checks: { kind: "check"; key: string; expect: string | null }[] = [];
+      for (const [index, name] of names.entries()) {
+        checks.push({
+          kind: "check",
+          key: name,
+          expect: index % 2 === 0 ? await put(backend, name, "x") : null,
+        });
+      }
+      const expected = checks.map(({ expect }) => expect);
+      for (const client of [backend, other]) {
+        assert.deepEqual(committedVersions(await client.commit(checks)), expected);
+      }
+      const [first = "", second = ""] = names;
+      const moved = await put(other, first, "y");
+      const created = await put(other, second, "z");
+      const truth = new Map([
+        [first, { version: moved, value: bytes("y") }],
+        [second, { version: created, value: bytes("z") }],
+      ]);
+      for (const order of [checks, checks.toReversed()]) assertConflict(await backend.commit(order), truth);
+      await settled(first, moved);
+      await settled(names.at(-2) as string, expected.at(-2) as string);
+    },
+  },
+  {
+    title: "a hundred puts, deletes and checks go through at once, and a second time none of them",
+    async check({ backend, other, key, settled }) {
+      const count = Math.min(100, backend.capabilities.commitOperationsMax);
+      const names = Array.from({ length: count }, (_, index) => key(`mixed.${index}`));
+      const before = committedVersions(
+        await backend.commit(names.map((name) => ({ kind: "put", key: name, value: bytes("old") }))),
+      );
+      const operations = names.map((name, index): Operation => {
+        const expect = before[index] as string;
+        if (index % 4 === 0) return { kind: "check", key: name, expect };
+        if (index % 4 === 1) return { kind: "delete", key: name, expect };
+        return { kind: "put", key: name, value: bytes("new"), ...(index % 4 === 2 && { expect }) };
+      });
+      const after = committedVersions(await other.commit(operations));
+      const truth = new Map<string, { version: string; value: Uint8Array } | null>();
+      for (const [index, name] of names.entries()) {
+        const version = after[index] as string;
+        if (index % 4 === 0) assert.equal(version, before[index], "a check answers what it expected");
+        if (index % 4 === 1) assert.equal(version, null, "a delete answers no version");
+        if (index % 4 === 1) truth.set(name, null);
+        if (index % 4 === 2) truth.set(name, { version, value: bytes("new") });
+      }
+      assertConflict(await backend.commit(operations), truth);
+      for (const [index, name] of names.entries()) {
+        const record = await settled(name, after[index] as string);
+        if (index % 4 > 1) assertSameBytes(record.value, bytes("new"));
+      }
+    },
+  },
+  {
+    title: "of two commits that each check what the other one writes, at most one goes through",
+    async check({ backend, other, key }) {
+      for (let round = 0; round < 20; round += 1) {
+        const [left, right] = [key(`left.${round}`), key(`right.${round}`)];
+        const cross = (client: Backend, own: string, others: string) =>
+          client.commit([
+            { kind: "check", key: others, expect: null },
+            { kind: "put", key: own, value: bytes("x"), expect: null },
+          ]);
+        const results = await Promise.all([cross(backend, left, right), cross(other, right, left)]);
+        assert.ok(!results.every(({ committed }) => committed), "both went through: neither saw the other");
       }
     },
   },
