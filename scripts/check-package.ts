@@ -36,6 +36,7 @@ try {
   await step("install without optional packages", () => plain.install(packed));
   await step("import every subpath", () => plain.runProgram("import-everything"));
   await step("load nothing that is not used", () => plain.runProgram("list-modules"));
+  await step("name what failed", () => plain.runProgram("read-stacks"));
   await step("hold locks in memory and SQLite", () => plain.runProgram("hold-locks"));
   await step("name what is not installed", () => plain.runProgram("optional-packages"));
   await step("run the command", async () => {
