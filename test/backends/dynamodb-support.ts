@@ -34,9 +34,12 @@ export function userClient(endpoint = sharedServers().dynamodb.url): DynamoDBCli
   return new DynamoDBClient({ ...localDynamodbSettings, endpoint });
 }
 
-/** A new table whose `backend` speaks through a fault proxy, ready to be spoilt. */
-export async function faultyStore(sender: Sender = "own client", more = ""): Promise<FaultyStore> {
-  const table = freshTable();
+/** A table, new or not, whose `backend` speaks through a fault proxy, ready to be spoilt. */
+export async function faultyStore(
+  sender: Sender = "own client",
+  more = "",
+  table = freshTable(),
+): Promise<FaultyStore> {
   const proxy = await httpFaultProxy(sharedServers().dynamodb.url);
   const client = sender === "own client" ? null : userClient(proxy.url);
   const direct = await dynamodbBackendFromUrl(tableUrl(table));

@@ -19,9 +19,10 @@ export interface Add {
 export function addRequest(
   table: string,
   layout: ItemLayout,
-  { key, delta, operation }: Add,
+  add: Add,
   version: Version,
 ): UpdateItemCommandInput {
+  const { key, delta, operation } = add;
   const names: Record<string, string> = {
     "#n": layout.sum,
     "#c": layout.adds,
@@ -39,7 +40,7 @@ export function addRequest(
     ":least": { N: String(Math.max(Number.MIN_SAFE_INTEGER, Number.MIN_SAFE_INTEGER - Math.min(0, delta))) },
     ":most": { N: String(Number.MAX_SAFE_INTEGER - Math.max(0, delta)) },
   };
-  const shift = versionShift(layout, version, names, values);
+  const shift = versionShift(layout, add, version, names, values);
   return {
     TableName: table,
     Key: { [layout.key]: { S: key } },
@@ -75,7 +76,7 @@ export function pruneRequest(
     removed.push(`#r${index}`, `#s${index}`);
     unchanged.push(`#r${index} = :r${index}`);
   });
-  const shift = versionShift(layout, version, names, values);
+  const shift = versionShift(layout, { key }, version, names, values);
   return {
     TableName: table,
     Key: { [layout.key]: { S: key } },

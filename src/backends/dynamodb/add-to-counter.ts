@@ -12,7 +12,7 @@ import {
   receiptsOf,
   versionChain,
 } from "./item-codec.ts";
-import { noVersion } from "./item-layout.ts";
+import { groupOf, noVersion } from "./item-layout.ts";
 import { readItem } from "./read-records.ts";
 import type { Requester } from "./requester.ts";
 import { expectation } from "./write-request.ts";
@@ -128,6 +128,7 @@ async function convert(
     [layout.key]: { S: key },
     [layout.version]: { S: requester.runtime.id() },
     ...{ [first]: { S: v1 }, [second]: { S: v2 }, [third]: { S: v3 } },
+    ...(layout.indexed ? { [layout.group]: { S: groupOf(key) } } : {}),
   };
   try {
     await requester.request("PutItem", { TableName: table, Item, ...expectation(layout, version) });

@@ -1,16 +1,18 @@
-import type { CreateTableCommandInput } from "@aws-sdk/client-dynamodb";
+import type { CreateTableCommandInput, GlobalSecondaryIndex } from "@aws-sdk/client-dynamodb";
 import type { Settings } from "./options.ts";
 import { streamViews, type TableOptions } from "./table-options.ts";
 
 /** The `CreateTable` request for a missing table. */
-export function createTableInput({ table, layout, create }: Settings): CreateTableCommandInput {
+export function createTableInput(settings: Settings): CreateTableCommandInput {
+  const { table, layout, create, listIndex } = settings;
   const { billing = "on-demand", encryption = "aws-owned" } = create;
   const managedKey = encryption === "aws-managed" ? {} : { KMSMasterKeyId: encryption };
   return {
     TableName: table,
     KeySchema: [{ AttributeName: layout.key, KeyType: "HASH" }],
-    AttributeDefinitions: [{ AttributeName: layout.key, AttributeType: "S" }],
+    AttributeDefinitions: attributeDefinitions(settings),
     ...throughput(billing),
+    ...(listIndex === undefined ? {} : { GlobalSecondaryIndexes: [listIndexInput(settings, listIndex)] }),
     ...(encryption === "aws-owned"
       ? {}
       : { SSESpecification: { Enabled: true, SSEType: "KMS", ...managedKey } }),
@@ -22,6 +24,26 @@ export function createTableInput({ table, layout, create }: Settings): CreateTab
     ...(create.tags === undefined
       ? {}
       : { Tags: Object.entries(create.tags).map(([Key, Value]) => ({ Key, Value })) }),
+  };
+}
+
+/** The types of the attributes that are keys of the table or its index. */
+export function attributeDefinitions({ layout, listIndex }: Settings) {
+  const names = listIndex === undefined ? [layout.key] : [layout.key, layout.group];
+  return names.map((AttributeName) => ({ AttributeName, AttributeType: "S" as const }));
+}
+
+/** The index for listings. It holds keys alone, so that a write which makes or deletes no record does not touch it. */
+export function listIndexInput({ layout, create }: Settings, IndexName: string): GlobalSecondaryIndex {
+  const { ProvisionedThroughput } = throughput(create.billing ?? "on-demand");
+  return {
+    IndexName,
+    KeySchema: [
+      { AttributeName: layout.group, KeyType: "HASH" },
+      { AttributeName: layout.key, KeyType: "RANGE" },
+    ],
+    Projection: { ProjectionType: "KEYS_ONLY" },
+    ...(ProvisionedThroughput === undefined ? {} : { ProvisionedThroughput }),
   };
 }
 

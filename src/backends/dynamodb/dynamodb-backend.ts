@@ -19,6 +19,7 @@ import { checkOptions } from "../../core/options.ts";
 import { addToCounter } from "./add-to-counter.ts";
 import { commitMany } from "./commit-many.ts";
 import { SingleCommit } from "./commit-one.ts";
+import { indexedKeyBytesMax, ListIndex } from "./list-index.ts";
 import {
   type DynamodbBackendOptions,
   type DynamodbClient,
@@ -46,7 +47,7 @@ const capabilitiesOfOneRegion: Capabilities = {
 };
 
 const optionNames = [
-  ...["client", "heartbeatClient", "table", "attributes", "create", "timeToLive"],
+  ...["client", "heartbeatClient", "table", "attributes", "create", "listIndex", "timeToLive"],
   ...["allowEventualGlobalTable", "requestTimeout", "runtime"],
 ];
 
@@ -134,6 +135,7 @@ class TableBackend implements DynamodbBackend {
   readonly #client: DynamodbClient;
   readonly #requester: Requester;
   readonly #single: SingleCommit;
+  readonly #listing: ListIndex;
   #capabilities = capabilitiesOfOneRegion;
   #ready: Promise<void> | undefined;
   readonly #closeClients: () => void;
@@ -144,6 +146,8 @@ class TableBackend implements DynamodbBackend {
     this.#closeClients = closeClients;
     this.#requester = requester;
     this.#single = new SingleCommit(requester);
+    this.#listing = new ListIndex(requester);
+    if (requester.settings.layout.indexed) this.#limitKeys();
   }
 
   get client(): DynamodbClient {
@@ -177,23 +181,23 @@ class TableBackend implements DynamodbBackend {
     page: { readonly limit?: number; readonly cursor?: string } = {},
   ): Promise<ScanPage> {
     await this.#whenReady();
-    return scanRecords(this.#requester, prefix, page);
+    return scanRecords(this.#requester, this.#listing, prefix, page);
   }
 
   async commit(operations: readonly Operation[], options?: CommitOptions): Promise<CommitResult> {
     checkOperations(kind, this.#capabilities, operations, options);
     await this.#whenReady();
+    // The first contact may have shown a table that commits one key at a time, or takes shorter ones.
+    checkOperations(kind, this.#capabilities, operations, options);
     const [only] = operations;
     const alone = operations.length === 1 && (options?.alongside ?? []).length === 0;
     if (only !== undefined && alone) return this.#single.commit(only, options);
-    // The first contact may have shown a table that commits one key at a time.
-    checkOperations(kind, this.#capabilities, operations, options);
     return commitMany(this.#requester, this.#single, operations, options);
   }
 
   async add(key: string, delta: number, operation: AddOperation): Promise<number> {
-    checkKey(kind, this.#capabilities, key);
     await this.#whenReady();
+    checkKey(kind, this.#capabilities, key);
     return addToCounter(this.#requester, { key, delta, operation });
   }
 
@@ -237,9 +241,21 @@ class TableBackend implements DynamodbBackend {
   }
 
   async #setUp(create: boolean): Promise<void> {
-    const { replication }: TableFacts = await setUpTable(this.#requester, create);
-    if (replication !== "strong") return;
-    this.#capabilities = { ...this.#capabilities, commitOperationsMax: 1, alongside: false };
+    const { replication, index }: TableFacts = await setUpTable(this.#requester, create);
+    if (replication === "strong") {
+      this.#capabilities = { ...this.#capabilities, commitOperationsMax: 1, alongside: false };
+    }
+    const { settings } = this.#requester;
+    if (index !== "none" && !settings.layout.indexed) {
+      // Somebody else lists by it, and must find what is written here.
+      this.#requester.settings = { ...settings, layout: { ...settings.layout, indexed: true } };
+      this.#limitKeys();
+    }
+    if (index === "active" && create) await this.#listing.complete();
+  }
+
+  #limitKeys(): void {
+    this.#capabilities = { ...this.#capabilities, keyBytesMax: indexedKeyBytesMax };
   }
 
   #assertOpen(): void {

@@ -8,6 +8,8 @@ export interface ItemLayout extends AttributeNames {
   readonly earlier: readonly [string, string, string];
   /** How many adds a counter has seen: the order of its receipts. */
   readonly adds: string;
+  /** Whether items are written with their group, for an index that lists them. */
+  readonly indexed: boolean;
 }
 
 /** One letter each: an item pays for the bytes of its attribute names with every write. */
@@ -17,6 +19,7 @@ export const defaultAttributes: AttributeNames = {
   version: "v",
   expiry: "x",
   sum: "n",
+  group: "g",
 };
 
 /** Stands for "no record" in {@link ItemLayout.earlier}. Shorter than any id, so it is never a version. */
@@ -27,15 +30,25 @@ export const receiptPrefix = "r-";
 /** Begins the attribute that holds the sum a writer's last add led to; the writer's name follows. */
 export const receiptSumPrefix = "s-";
 
+/** The group of a key: what an index lists together. */
+export function groupOf(key: string): string {
+  return key.split(".", 2).join(".");
+}
+
+/** The group of every key that begins with `prefix`, or null when they may be in several. */
+export function groupOfPrefix(prefix: string): string | null {
+  return prefix.split(".").length > 2 ? groupOf(prefix) : null;
+}
+
 /** @throws InvalidArgumentError when two attributes share a name or a name cannot be used. */
-export function itemLayout(names: AttributeNames): ItemLayout {
-  const { key, value, version, expiry, sum } = names;
+export function itemLayout(names: AttributeNames, indexed: boolean): ItemLayout {
+  const { key, value, version, expiry, sum, group } = names;
   const layout: ItemLayout = {
-    ...{ key, value, version, expiry, sum },
+    ...{ key, value, version, expiry, sum, group, indexed },
     earlier: [`${version}1`, `${version}2`, `${version}3`],
     adds: `${sum}1`,
   };
-  const all = [key, value, version, expiry, sum, ...layout.earlier, layout.adds];
+  const all = [key, value, version, expiry, sum, group, ...layout.earlier, layout.adds];
   const usable = all.every((name) => typeof name === "string" && /^[^-]{1,100}$/.test(name));
   if (!usable || new Set(all).size < all.length) {
     throw new InvalidArgumentError(

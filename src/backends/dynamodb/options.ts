@@ -26,6 +26,8 @@ export interface AttributeNames {
   readonly expiry: string;
   /** The sum of a counter. Default: `n`. */
   readonly sum: string;
+  /** The first two segments of the key, where the table has an index for listings. Default: `g`. */
+  readonly group: string;
 }
 
 /** Options of `dynamodbBackend`. */
@@ -39,6 +41,11 @@ export interface DynamodbBackendOptions {
   readonly attributes?: Partial<AttributeNames>;
   /** How `setup()` makes the table if it is missing. */
   readonly create?: TableOptions;
+  /**
+   * Name of a global secondary index by which listings read the keys they are about, in order, and not the whole table.
+   * `setup()` makes it with the table, and enters what was written before. Default: none.
+   */
+  readonly listIndex?: string;
   /** Whether `setup()` turns the table's TTL on where it is off. Default: true. */
   readonly timeToLive?: boolean;
   /**
@@ -56,6 +63,7 @@ export interface Settings {
   readonly table: string;
   readonly layout: ItemLayout;
   readonly create: TableOptions;
+  readonly listIndex: string | undefined;
   readonly timeToLive: boolean;
   readonly allowEventualGlobalTable: boolean;
   readonly requestTimeoutMs: number;
@@ -73,9 +81,16 @@ export function resolveOptions(options: Omit<DynamodbBackendOptions, "client">):
       `table must be 3 to 255 characters [A-Za-z0-9_.-] or an ARN; got ${describe(table)}`,
     );
   }
+  const { listIndex } = options;
+  if (listIndex !== undefined && !/^[A-Za-z0-9_.-]{3,255}$/.test(listIndex)) {
+    throw new InvalidArgumentError(
+      `listIndex must be 3 to 255 characters [A-Za-z0-9_.-]; got ${describe(listIndex)}`,
+    );
+  }
   return {
     table,
-    layout: itemLayout({ ...defaultAttributes, ...attributes }),
+    layout: itemLayout({ ...defaultAttributes, ...attributes }, listIndex !== undefined),
+    listIndex,
     create: checkedTableOptions(create),
     timeToLive: options.timeToLive ?? true,
     allowEventualGlobalTable: options.allowEventualGlobalTable ?? false,

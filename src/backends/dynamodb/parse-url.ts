@@ -12,11 +12,12 @@ export interface ParsedUrl {
   readonly options: Omit<DynamodbBackendOptions, "client">;
 }
 
-const attributeParameters = ["key", "value", "version", "expiry", "sum"] as const;
+const attributeParameters = ["key", "value", "version", "expiry", "sum", "group"] as const;
 const unitParameters = ["readUnits", "writeUnits", "readUnitsMax", "writeUnitsMax"] as const;
 const knownParameters = [
   "endpoint",
   ...attributeParameters,
+  "listIndex",
   "requestTimeout",
   "timeToLive",
   "allowEventualGlobalTable",
@@ -50,6 +51,7 @@ export function parseDynamodbUrl(text: string): ParsedUrl {
   const parameters = readParameters(url);
   const path = decodeURIComponent(url.pathname.replace(/^\//, ""));
   const endpoint = parameters.get("endpoint");
+  const listIndex = parameters.get("listIndex");
   if (endpoint !== undefined && !/^https?:\/\/[^/]/.test(endpoint)) {
     throw new InvalidArgumentError(`endpoint must be an http or https URL; got ${describe(endpoint)}`);
   }
@@ -60,6 +62,7 @@ export function parseDynamodbUrl(text: string): ParsedUrl {
       table: path === "" ? defaultTable : path,
       attributes: attributesOf(parameters),
       create: tableOptionsOf(parameters),
+      ...(listIndex === undefined ? {} : { listIndex }),
       timeToLive: flag(parameters, "timeToLive") ?? true,
       allowEventualGlobalTable: flag(parameters, "allowEventualGlobalTable") ?? false,
       requestTimeout: (parameters.get("requestTimeout") ?? "1500ms") as Duration,

@@ -61,7 +61,8 @@ const reads: ReadonlySet<Name> = new Set<Name>([
 
 /** Sends requests: one time limit for each, refusals repeated, failures classified, none after `close`. */
 export class Requester {
-  readonly settings: Settings;
+  /** What the first contact tells of the table may change the layout. */
+  settings: Settings;
   readonly #client: SendingClient;
   readonly #urgentClient: SendingClient;
   readonly #closing = new AbortController();

@@ -6,7 +6,14 @@ import { Failure, type FailureKind } from "./failure.ts";
 import type { ItemLayout } from "./item-layout.ts";
 import type { Requester } from "./requester.ts";
 import { type RetryLimits, retry } from "./retry.ts";
-import { type Replication, replicationOf, validateTable, validateTimeToLive } from "./validate-table.ts";
+import {
+  type IndexState,
+  type Replication,
+  replicationOf,
+  validateIndex,
+  validateTable,
+  validateTimeToLive,
+} from "./validate-table.ts";
 
 /** The first contact may find a service that is still starting. */
 const connectRetries: RetryLimits = { retriesMax: 3, firstMs: 100, maxMs: 800 };
@@ -17,6 +24,7 @@ const activePollsMax = 240;
 export interface TableFacts {
   /** `unknown`: these credentials may not describe the table. */
   readonly replication: Replication | "unknown";
+  readonly index: IndexState;
 }
 
 /**
@@ -31,7 +39,7 @@ export async function setUpTable(requester: Requester, create: boolean): Promise
   let table = await describeTable(requester, create);
   if (table === "not permitted") {
     await probeTable(requester);
-    return { replication: "unknown" };
+    return { replication: "unknown", index: settings.layout.indexed ? "building" : "none" };
   }
   const created = table === null;
   if (table === null) {
@@ -40,11 +48,12 @@ export async function setUpTable(requester: Requester, create: boolean): Promise
   }
   const description = await untilActive(requester, table);
   validateTable(settings, description);
+  const index = validateIndex(settings, description);
   const replication = replicationOf(description);
   // A table with multi-Region strong consistency has no TTL.
   if (replication !== "strong") await setUpTimeToLive(requester, create);
   if (created && settings.create.pointInTimeRecovery === true) await turnBackupsOn(requester);
-  return { replication };
+  return { replication, index };
 }
 
 /** What the table is, null when it is missing and may be created. */

@@ -1,5 +1,6 @@
 import type { TableDescription, TimeToLiveDescription } from "@aws-sdk/client-dynamodb";
 import { StoreMisconfiguredError } from "../../core/errors.ts";
+import { attributeDefinitions, listIndexInput } from "./create-table-input.ts";
 import type { Settings } from "./options.ts";
 
 /** What a table's replication allows. */
@@ -40,6 +41,31 @@ export function validateTable(settings: Settings, table: TableDescription): void
         "allowEventualGlobalTable: true (in a URL: allowEventualGlobalTable=true)",
     );
   }
+}
+
+/** What is known of an index for listings: none, one that writers must keep, or one that can also be asked. */
+export type IndexState = "none" | "building" | "active";
+
+/** @throws StoreMisconfiguredError when the index that was asked for is not there; says how to add it. */
+export function validateIndex(settings: Settings, table: TableDescription): IndexState {
+  const { layout, listIndex } = settings;
+  const schema = `${layout.group} HASH,${layout.key} RANGE`;
+  const fitting = (table.GlobalSecondaryIndexes ?? []).filter(
+    ({ KeySchema = [] }) => KeySchema.map((one) => `${one.AttributeName} ${one.KeyType}`).join() === schema,
+  );
+  if (listIndex === undefined) return fitting.length === 0 ? "none" : "building";
+  const index = fitting.find(({ IndexName }) => IndexName === listIndex);
+  if (index !== undefined) return index.IndexStatus === "CREATING" ? "building" : "active";
+  const found = table.GlobalSecondaryIndexes?.map(({ IndexName }) => IndexName).join(", ") || "none";
+  const definitions = attributeDefinitions(settings).map(
+    ({ AttributeName, AttributeType }) => `AttributeName=${AttributeName},AttributeType=${AttributeType}`,
+  );
+  throw new StoreMisconfiguredError(
+    `the DynamoDB table ${settings.table} has no index ${listIndex} with the keys ${schema} (found: ${found}). Leave ` +
+      `listIndex out, or add it: aws dynamodb update-table --table-name ${settings.table} --attribute-definitions ` +
+      `${definitions.join(" ")} --global-secondary-index-updates ` +
+      `'${JSON.stringify([{ Create: listIndexInput(settings, listIndex) }])}'`,
+  );
 }
 
 /** @throws StoreMisconfiguredError when the table collects items by another attribute. */

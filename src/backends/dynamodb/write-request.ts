@@ -1,6 +1,6 @@
 import type { AttributeValue, Delete, Update } from "@aws-sdk/client-dynamodb";
 import type { Operation, Version } from "../../core/backend.ts";
-import { type ItemLayout, noVersion } from "./item-layout.ts";
+import { groupOf, type ItemLayout, noVersion } from "./item-layout.ts";
 
 /** A put or delete of one key. */
 export type WriteOperation = Exclude<Operation, { readonly kind: "check" }>;
@@ -36,7 +36,7 @@ export function putRequest(
     "#c": layout.adds,
   };
   const values: Record<string, AttributeValue> = { ":d": { B: operation.value } };
-  const shift = versionShift(layout, version, names, values);
+  const shift = versionShift(layout, operation, version, names, values);
   const set = [`#d = :d`, shift];
   const remove = ["#n", "#c"];
   if (operation.ttlMs === undefined) {
@@ -86,9 +86,13 @@ export function expectation(layout: ItemLayout, expect: Version | null): Conditi
   };
 }
 
-/** The assignments that give an item a new version and keep the three before it. Fills in names and values. */
+/**
+ * The assignments that give an item a new version and keep the three before it, and enter it into the index where there
+ * is one. Fills in names and values.
+ */
 export function versionShift(
   layout: ItemLayout,
+  { key }: { readonly key: string },
   version: Version,
   names: Record<string, string>,
   values: Record<string, AttributeValue>,
@@ -100,6 +104,11 @@ export function versionShift(
   values[":v"] = { S: version };
   values[":none"] = { S: noVersion };
   const kept = [1, 2, 3].map((index) => `#v${index} = if_not_exists(${chain[index - 1]}, :none)`);
+  if (layout.indexed) {
+    names["#g"] = layout.group;
+    values[":g"] = { S: groupOf(key) };
+    kept.push("#g = :g");
+  }
   return ["#v = :v", ...kept].join(", ");
 }
 
