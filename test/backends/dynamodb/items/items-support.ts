@@ -24,9 +24,10 @@ export interface FaultyTable<T extends object> extends TestTable<T> {
 /** Attributes of the global index `by-team` of every table with a sort key: `team` and `score`. */
 const indexed = { team: "S", score: "N" } as const;
 
-/** Makes a table. Its partition key is a text, its sort key a number. */
+/** Makes a table. Its partition key is a text, or bytes, its sort key a number. */
 export async function testTable<T extends object = Anything>(
   key: KeyNames = { partition: "id" },
+  partitionType: "S" | "B" = "S",
 ): Promise<TestTable<T>> {
   const client = userClient();
   const name = freshTable();
@@ -35,7 +36,10 @@ export async function testTable<T extends object = Anything>(
     { AttributeName: hash, KeyType: "HASH" as const },
     ...(range === undefined ? [] : [{ AttributeName: range, KeyType: "RANGE" as const }]),
   ];
-  const types = { [partition]: "S", ...(sort !== undefined && { [sort]: "N", ...indexed }) } as const;
+  const types = {
+    [partition]: partitionType,
+    ...(sort !== undefined && { [sort]: "N", ...indexed }),
+  } as const;
   const index = {
     IndexName: "by-team",
     KeySchema: schema("team", "score"),
@@ -48,7 +52,7 @@ export async function testTable<T extends object = Anything>(
       KeySchema: schema(partition, sort),
       AttributeDefinitions: Object.entries(types).map(([AttributeName, type]) => ({
         AttributeName,
-        AttributeType: type as "S" | "N",
+        AttributeType: type,
       })),
       ...(sort !== undefined && { GlobalSecondaryIndexes: [index] }),
     }),
