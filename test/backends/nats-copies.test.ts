@@ -138,6 +138,36 @@ test("whoever looks at a mirror sees who holds what", async () => {
   await holder.close();
 });
 
+test("typed entries are read, listed and counted down in a mirror, and not written", async () => {
+  const connection = await connectTo(sharedServers().nats.url);
+  const origin = await open(connection);
+  const mirror = await open(connection, { mirror: origin.bucket });
+  await using writer = createCoordinator(origin);
+  await using reader = createCoordinator(mirror);
+  const [users, seen] = [writer.kv<{ name: string }>("users"), reader.kv<{ name: string }>("users")];
+  await users.set("ä/1", { name: "Ann" }, { ttl: "1h" });
+  const arrived = async () => (await seen.get("ä/1")) ?? null;
+  const entry = await waitUntil(arrived, { timeoutMs: 10_000, intervalMs: 5, what: "the entry" });
+  expect(entry).toMatchObject({
+    key: "ä/1",
+    value: { name: "Ann" },
+    version: (await users.get("ä/1"))?.version,
+  });
+  expect(entry.ttlMs).toBeGreaterThan(3_500_000);
+  const keys: string[] = [];
+  for await (const key of seen.keys()) keys.push(key);
+  expect(keys).toEqual(["ä/1"]);
+  for (const write of [
+    () => seen.set("ä/1", { name: "Eve" }),
+    () => seen.delete("ä/1"),
+    () => seen.increment("n"),
+    () => seen.clear(),
+  ]) {
+    await expect(write()).rejects.toThrow(UnsupportedError);
+  }
+  expect((await users.get("ä/1"))?.value).toEqual({ name: "Ann" });
+});
+
 test("a commit of several keys comes to a mirror whole, and what expires in the origin expires there", async () => {
   const connection = await connectTo(sharedServers().nats.url);
   const origin = await open(connection);

@@ -104,6 +104,10 @@ describe.each([
     await held.release();
     await (await next).release();
     expect(await waiter.counter("n").add(2)).toBe(2);
+    await waiter.kv<number>("numbers").set("one", 1, { ttl: "1h" });
+    expect(await waiter.kv<number>("numbers").increment("one", 2)).toBe(3);
+    expect((await looker.kv<number>("numbers").get("one"))?.value).toBe(3);
+    await expect(looker.kv<number>("numbers").set("one", 2)).rejects.toThrow(PermissionDeniedError);
     const names: string[] = [];
     for await (const { name } of looker.list()) names.push(name);
     expect(names).toContain("job");
