@@ -38,7 +38,7 @@ async function open(
 
 function arrives(backend: Backend, key: string, text: string | null): Promise<unknown> {
   const there = async () => ((await readText(backend, key)) === text ? true : null);
-  return waitUntil(there, { timeoutMs: 10_000, intervalMs: 5, what: `${key} to be ${text}` });
+  return waitUntil(there, { timeoutMs: 25_000, intervalMs: 5, what: `${key} to be ${text}` });
 }
 
 async function expectReadOnly(backend: Backend): Promise<void> {
@@ -236,6 +236,9 @@ test("a mirror follows its origin from another JetStream domain", async () => {
   const [there, here] = [await connectTo(hub.url), await connectTo(leaf.url)];
   const origin = natsBackend({ connection: there, bucket: "jobs" });
   await origin.setup();
+  // A mirror that finds nobody looks again ten seconds later.
+  const reached = () => here.request("$JS.hub.API.INFO", undefined, { timeout: 1_000 }).catch(() => null);
+  await waitUntil(reached, { timeoutMs: 20_000, intervalMs: 20, what: "the other domain" });
   // The same name, as for taking over one day.
   const mirror = natsBackend({ connection: here, bucket: "jobs", mirror: "hub/jobs" });
   await mirror.setup();
