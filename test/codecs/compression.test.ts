@@ -1,7 +1,7 @@
 // Goal: what was compressed comes back whichever way it was, nothing grows, and no bomb goes off.
 import zlib from "node:zlib";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { compress, decompress, resolveCompression, unpackedBytesMax } from "../../src/codecs/compression.ts";
 import {
   type CompressionAlgorithm,
@@ -103,4 +103,23 @@ describe.each(algorithms)("%s", (algorithm) => {
 test("an algorithm that nobody knows is a typed error", () => {
   for (const name of ["lzma", "toString", "__proto__", ""])
     expect(() => decompress(zlib.gzipSync("x"), name)).toThrow(InvalidValueError);
+});
+
+test("a Node without zstd says so before anything is written, and when it is to read", async () => {
+  const { zstdCompressSync, zstdDecompressSync } = zlib;
+  Object.assign(zlib, { zstdCompressSync: undefined, zstdDecompressSync: undefined });
+  try {
+    vi.resetModules();
+    const old = await import("../../src/codecs/compression.ts");
+    const expected = expect.objectContaining({
+      code: "UNSUPPORTED",
+      message: expect.stringMatching(/^zstd needs Node 22\.15 or newer, and this is v\d/),
+    });
+    expect(() => old.resolveCompression({ algorithm: "zstd" })).toThrow(expected);
+    expect(() => old.decompress(zstdCompressSync("x"), "zstd")).toThrow(expected);
+    expect(old.decompress(zlib.gzipSync("x"), "gzip")).toHaveLength(1);
+  } finally {
+    Object.assign(zlib, { zstdCompressSync, zstdDecompressSync });
+    vi.resetModules();
+  }
 });
