@@ -266,6 +266,33 @@ test("a mirror follows its origin from another JetStream domain", async () => {
   await here.close();
 });
 
+test("a mirror follows its origin from another account", async () => {
+  const consumers = "$JS.API.CONSUMER.>";
+  await using server = await natsServer({
+    config: `accounts {
+      THERE: { jetstream: enabled, users: [{ user: there, password: p }]
+        exports: [{ service: "${consumers}" }, { service: "$JS.FC.>" }, { stream: "copies.here.>" }] }
+      HERE: { jetstream: enabled, users: [{ user: here, password: p }]
+        imports: [{ service: { account: THERE, subject: "${consumers}" }, to: "there.API.CONSUMER.>" }
+          { service: { account: THERE, subject: "$JS.FC.>" } }
+          { stream: { account: THERE, subject: "copies.here.>" } }] } }`,
+  });
+  const [, connect] = clients[1] as (typeof clients)[number];
+  const as = (user: string) => connect({ servers: server.url, user, pass: "p" });
+  const [there, here] = [await as("there"), await as("here")];
+  const origin = natsBackend({ connection: there, bucket: "jobs" });
+  await origin.setup();
+  const from = { bucket: "jobs", apiPrefix: "there.API", deliverPrefix: "copies.here" };
+  const mirror = natsBackend({ connection: here, bucket: "jobs", mirror: from });
+  await mirror.setup();
+  for (let write = 0; write < 200; write += 1) await putNow(origin, `a.${write}`, "far away");
+  await arrives(mirror, "a.199", "far away");
+  expect((await mirror.scan("", { limit: 500 })).records).toHaveLength(200);
+  await expect(mirror.commit([put("a", "x")])).rejects.toThrow(UnsupportedError);
+  await there.close();
+  await here.close();
+});
+
 describe("refused with what was found and expected:", () => {
   test("a copy of something else than the options say, or none, or part of one", async () => {
     const connection = await connectTo(sharedServers().nats.url);
