@@ -27,6 +27,7 @@ const optional = {
   "hono-rate-limiter": ["hono", "hono-rate-limiter"],
   nest: ["@nestjs/throttler", "@nestjs/common", "@nestjs/core", "reflect-metadata", "rxjs"],
   flexible: ["rate-limiter-flexible"],
+  values: ["zod", "valibot", "arktype", "keyv", "unstorage"],
 };
 
 const folder = await mkdtemp(join(tmpdir(), "leasehold-package-"));

@@ -14,9 +14,10 @@ const packagesOf = [
   ...["nats", "node-cron", "@nats-io/[\\w-]+", "@aws-sdk/[\\w-]+", "@opentelemetry/[\\w-]+"],
   ...["express", "express-rate-limit", "fastify", "@fastify/rate-limit", "hono", "hono-rate-limiter"],
   ...["@hono/node-server", "@nestjs/[\\w-]+", "rate-limiter-flexible"],
+  ...["zod", "valibot", "arktype", "keyv", "unstorage"],
 ].join("|");
 /** Subpaths whose types come from an optional package. */
-const typedAfter = "leasehold/(?:nats|dynamodb|hono|rate-limiter-flexible)";
+const typedAfter = "leasehold/(?:nats|dynamodb|hono|rate-limiter-flexible|keyv|unstorage)";
 const foreign = new RegExp(`from "(${typedAfter}|${packagesOf})"`, "g");
 /** Imports an optional package itself. */
 const direct = new RegExp(`from "(?:${packagesOf})"`);
