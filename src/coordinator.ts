@@ -26,6 +26,7 @@ import type { ScheduleOptions } from "./schedules/schedule-options.ts";
 import type { GapFreeSequence, Sequence, SequenceOptions } from "./sequences/sequence.ts";
 import type { WorkerIds, WorkerIdsOptions } from "./sequences/worker-ids.ts";
 import type { Owned } from "./sessions/renewal-loop.ts";
+import type { Transaction, TransactionOptions } from "./transactions/transaction.ts";
 import type { LockManager } from "./web-locks/lock-manager.ts";
 
 /** Options of {@link createCoordinator}. */
@@ -86,6 +87,29 @@ export interface Coordinator extends Administration, AsyncDisposable {
     change: (current: T | undefined, entry: Entry<T> | undefined) => T | Leave | Promise<T | Leave>,
     options?: UpdateOptions,
   ): Promise<Updated<T>>;
+  /**
+   * Software transactional memory: runs the function, which reads and writes any entries of any namespaces, and then commits
+   * what it wrote if nothing of what it read has changed meanwhile; else it runs it anew. So it may run more than once, and
+   * what it does besides must be safe to repeat. All or nothing, exactly once, and as if one transaction came after the other,
+   * in every process. Answers what the function answers; what it throws ends the transaction, and nothing is applied.
+   *
+   * @throws ContentionError when others came in between each time. LeaseLostError when a grant that guards it was lost.
+   * @throws UnsupportedError, LimitExceededError for more than the store commits at once; nothing was sent. One key always works.
+   * @throws AbortedError for `signal` and `timeout`. OutcomeUnknownError when it could not be found out whether it was applied.
+   * @example
+   * ```ts
+   * import { connect } from "leasehold";
+   * await using coordinator = await connect("memory:");
+   * const accounts = coordinator.kv<number>("accounts");
+   * await accounts.set("ann", 10);
+   * await coordinator.transaction(async (tx) => {
+   *   await tx.kv(accounts).increment("ann", -3);
+   *   await tx.kv(accounts).increment("bob", 3);
+   * });
+   * console.log((await accounts.getMany(["ann", "bob"])).map((entry) => entry?.value)); // [ 7, 3 ]
+   * ```
+   */
+  transaction<R>(work: (tx: Transaction) => R | PromiseLike<R>, options?: TransactionOptions): Promise<R>;
   /**
    * Calls `listener` for every event of this name from now on. Nothing is measured while nobody listens, here or on
    * the `node:diagnostics_channel` of the same name with `leasehold:` before it.

@@ -160,6 +160,12 @@ export type {
 export type { WorkerId, WorkerIds, WorkerIdsOptions } from "./sequences/worker-ids.ts";
 export type { ClientDescription } from "./sessions/session-record.ts";
 export type {
+  Isolation,
+  Transaction,
+  TransactionKeyValue,
+  TransactionOptions,
+} from "./transactions/transaction.ts";
+export type {
   LockManager,
   LockManagerSnapshot,
   WebLock,

@@ -42,6 +42,8 @@ import type { Owned } from "./sessions/renewal-loop.ts";
 import { SessionObserver } from "./sessions/session-observer.ts";
 import { SessionPool } from "./sessions/session-pool.ts";
 import { parseTtl } from "./sessions/ttl.ts";
+import { runTransaction } from "./transactions/run-transaction.ts";
+import type { Transaction, TransactionOptions } from "./transactions/transaction.ts";
 import { createLockManager, type LockManager } from "./web-locks/lock-manager.ts";
 
 /** The key-value namespace of keys that are given to the coordinator itself. */
@@ -198,6 +200,14 @@ export class OpenCoordinator implements Coordinator {
     options?: UpdateOptions,
   ): Promise<Updated<T>> {
     return this.kv<T>(defaultStore).update(key, change, options);
+  }
+
+  transaction<R>(work: (tx: Transaction) => R | PromiseLike<R>, options?: TransactionOptions): Promise<R> {
+    const host = {
+      ...{ records: this.#recordHost, keyValues: this.#keyValueHost },
+      owns: (session: string) => this.#sessions.owns(session),
+    };
+    return runTransaction(host, work, options);
   }
 
   setup(): Promise<void> {

@@ -64,6 +64,11 @@ export function createKeyValue<T, In = T>(
   );
 }
 
+/** What is behind a {@link KeyValue} of ours; `undefined`: it is none. */
+export function entriesOf<T, In>(store: KeyValue<T, In>): TypedEntries<T, In> | undefined {
+  return KeyValueStore.entriesOf(store) as TypedEntries<T, In> | undefined;
+}
+
 class KeyValueStore<T, In> implements KeyValue<T, In> {
   readonly name: string;
   readonly #host: KeyValueHost;
@@ -75,6 +80,10 @@ class KeyValueStore<T, In> implements KeyValue<T, In> {
     this.#host = host;
     this.#path = path;
     this.#entries = entries;
+  }
+
+  static entriesOf(store: object): TypedEntries<unknown, unknown> | undefined {
+    return #entries in store ? store.#entries : undefined;
   }
 
   async get(key: string): Promise<Entry<T> | undefined> {

@@ -76,13 +76,10 @@ export function createEntryRules(
       const change = command.decide(found);
       const isNothing = change.kind === "keep" || (change.kind === "delete" && found.visible === undefined);
       if (isNothing) return { state, answer: { found, left: state } };
-      const room = limits().valueBytesMax - headerBytes;
-      const size = change.kind === "put" ? change.value.bytes.length : 0;
-      if (size > room) throw tooLarge(kind, key, size, room);
-      const record = {
-        ...follow(key, found, change, now, command.mark()),
-        ...keptPast(found, command, now, room - size),
-      };
+      const record = recordAfter(key, found, change, {
+        ...{ now, mark: command.mark(), pastMax: command.pastMax },
+        ...{ kind, valueBytesMax: limits().valueBytesMax },
+      });
       const left = { record };
       return { state: left, answer: { found, left } };
     },
@@ -95,6 +92,25 @@ export function createEntryRules(
   };
 }
 
+/** The record after a change. @throws LimitExceededError for a value that is too large. */
+export function recordAfter(
+  key: string,
+  found: FoundEntry,
+  change: Exclude<EntryChange, { readonly kind: "keep" }>,
+  how: {
+    readonly now: StoreTime;
+    readonly mark: string;
+    readonly pastMax: number;
+    readonly kind: string;
+    readonly valueBytesMax: number;
+  },
+): EntryRecord {
+  const room = how.valueBytesMax - headerBytes;
+  const size = change.kind === "put" ? change.value.bytes.length : 0;
+  if (size > room) throw tooLarge(how.kind, key, size, room);
+  return { ...follow(key, found, change, how.now, how.mark), ...keptPast(found, how, how.now, room - size) };
+}
+
 /** When the store may collect the record. */
 export function recordTtlMs({ newest: { value, life } }: EntryRecord): number | undefined {
   if (value === undefined) return tombstoneMs;
@@ -102,7 +118,7 @@ export function recordTtlMs({ newest: { value, life } }: EntryRecord): number | 
 }
 
 /** The record after a change, without its past. */
-export function follow(
+function follow(
   key: string,
   { state: { record }, visible }: FoundEntry,
   change: Exclude<EntryChange, { readonly kind: "keep" }>,
@@ -123,7 +139,7 @@ function lifeFrom(earliestMs: number, life: { readonly ttlMs: number } | null): 
 }
 
 /** The past of the next revision: what is over, and what there is no room for, is left out. */
-export function keptPast(
+function keptPast(
   { state: { record } }: FoundEntry,
   { pastMax }: Pick<EntryCommand, "pastMax">,
   { latestMs }: StoreTime,
