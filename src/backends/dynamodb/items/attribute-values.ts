@@ -17,10 +17,7 @@ const [magnitudeMin, magnitudeMax, digitsMax] = [1e-130, 9.99e125, 38];
  * @throws InvalidArgumentError for what DynamoDB cannot store as it is.
  */
 export function toAttribute(where: string, value: unknown, depth = 0): AttributeValue {
-  if (depth > depthMax) {
-    const message = `${where} stands more than ${depthMax} levels deep, or contains itself; DynamoDB takes ${depthMax}`;
-    throw new LimitExceededError(message, { limit: depthMax, size: depth });
-  }
+  checkLimit("lists and maps, none of them within itself,", "levels", depthMax, depth);
   if (value === null) return { NULL: true };
   if (typeof value === "boolean") return { BOOL: value };
   if (typeof value === "string") return { S: checkText(where, value) };
@@ -159,7 +156,16 @@ function isPlain(value: unknown): value is Record<string, unknown> {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** @internal */
+/** @throws LimitExceededError */
+export function checkLimit(what: string, unit: string, limit: number, size: number): void {
+  if (size <= limit) return;
+  throw new LimitExceededError(`DynamoDB takes ${what} of at most ${limit} ${unit}; got ${size}`, {
+    limit,
+    size,
+  });
+}
+
+/** The error for a value that was refused. */
 export function refused(where: string, wanted: string, value: unknown): InvalidArgumentError {
   const constructed = typeof value === "object" && value !== null && !Array.isArray(value);
   const name = constructed ? (value.constructor as { name?: unknown } | undefined)?.name : undefined;

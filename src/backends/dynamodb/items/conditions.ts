@@ -1,5 +1,5 @@
-import { InvalidArgumentError, LimitExceededError } from "../../../core/errors.ts";
-import { refused } from "./attribute-values.ts";
+import { InvalidArgumentError } from "../../../core/errors.ts";
+import { checkLimit, refused } from "./attribute-values.ts";
 import type { Expression, ExpressionParts, ItemPath } from "./expression.ts";
 
 /**
@@ -65,10 +65,7 @@ export function isOneOf(path: ItemPath | ItemOperand, values: readonly unknown[]
   if (!Array.isArray(values) || values.length === 0) {
     throw new InvalidArgumentError("isOneOf must have an array of at least one value");
   }
-  if (values.length > listMax) {
-    const message = `isOneOf takes at most ${listMax} values; got ${values.length}`;
-    throw new LimitExceededError(message, { limit: listMax, size: values.length });
-  }
+  checkLimit("a list in isOneOf", "values", listMax, values.length);
   return (parts) =>
     `${left(parts, path)} IN (${values.map((value) => operandText(parts, value)).join(", ")})`;
 }

@@ -103,7 +103,7 @@ export interface DynamodbItems<T extends object> {
  * const invoices = dynamodbItems<{ id: string; amount: number }>({ client, table: "invoices", key: "id" });
  * await invoices.put({ id: "example-1", amount: 5 });
  * const second = await invoices.put({ id: "example-1", amount: 9 }, { when: missing("id") });
- * console.log(second); // { committed: false, current: { id: 'example-1', amount: 5 } }
+ * if (!second.committed) console.log(second.current?.amount); // 5
  * const { committed } = await invoices.update("example-1").increment("amount", 2).run();
  * console.log(committed, (await invoices.get("example-1"))?.amount); // true 7
  * ```

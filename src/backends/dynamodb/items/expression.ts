@@ -1,5 +1,5 @@
-import { InvalidArgumentError, LimitExceededError } from "../../../core/errors.ts";
-import { type Attributes, attributesBytes, refused, toAttribute } from "./attribute-values.ts";
+import { InvalidArgumentError } from "../../../core/errors.ts";
+import { type Attributes, attributesBytes, checkLimit, refused, toAttribute } from "./attribute-values.ts";
 
 /**
  * Where in an item: `"email"`, `"address.city"`, `"tags[0]"`; or its parts, `["a.b", "city", 0]`, for names that hold a
@@ -40,16 +40,10 @@ export class Expression implements ExpressionParts {
   /** The expression that `render` makes, checked against DynamoDB's limits. */
   render(what: string, render: (parts: this) => string): string {
     const text = render(this);
-    const limits = [
-      ["bytes", expressionBytesMax, text.length],
-      ["operators and functions", operatorsMax, text.match(operators)?.length ?? 0],
-      ["bytes of values", valuesBytesMax, attributesBytes(this.#values)],
-    ] as const;
-    for (const [unit, limit, size] of limits) {
-      if (size <= limit) continue;
-      const message = `DynamoDB takes a ${what} of at most ${limit} ${unit}; got ${size}`;
-      throw new LimitExceededError(message, { limit, size });
-    }
+    const check = (unit: string, limit: number, count: number) => checkLimit(`a ${what}`, unit, limit, count);
+    check("bytes", expressionBytesMax, text.length);
+    check("operators and functions", operatorsMax, text.match(operators)?.length ?? 0);
+    check("bytes of values", valuesBytesMax, attributesBytes(this.#values));
     return text;
   }
 

@@ -1,7 +1,14 @@
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 import { describe } from "../../../core/durations.ts";
-import { InvalidArgumentError, LimitExceededError } from "../../../core/errors.ts";
-import { type Attributes, attributeBytes, identityOf, refused, toAttribute } from "./attribute-values.ts";
+import { InvalidArgumentError } from "../../../core/errors.ts";
+import {
+  type Attributes,
+  attributeBytes,
+  checkLimit,
+  identityOf,
+  refused,
+  toAttribute,
+} from "./attribute-values.ts";
 
 /** The value of one attribute of a key. */
 export type ItemKeyValue = string | number | bigint | Uint8Array;
@@ -63,10 +70,11 @@ function checkValue(name: string, value: AttributeValue | undefined, index: numb
       `${name} is part of the key and must be a string, a number or bytes, and not empty; got ${came}`,
     );
   }
-  const limit = index === 0 ? partitionBytesMax : sortBytesMax;
-  if (size <= limit) return value;
-  throw new LimitExceededError(`${name} is part of the key and takes at most ${limit} bytes; got ${size}`, {
-    limit,
+  checkLimit(
+    `${name}, which is part of the key,`,
+    "bytes",
+    index === 0 ? partitionBytesMax : sortBytesMax,
     size,
-  });
+  );
+  return value;
 }

@@ -9,7 +9,13 @@ import { Failure } from "../failure.ts";
 import { type DynamodbClient, resolveOptions } from "../options.ts";
 import { Requester } from "../requester.ts";
 import { type RetryLimits, retry } from "../retry.ts";
-import { type Attributes, attributesBytes, fromAttributes, toAttributes } from "./attribute-values.ts";
+import {
+  type Attributes,
+  attributesBytes,
+  checkLimit,
+  fromAttributes,
+  toAttributes,
+} from "./attribute-values.ts";
 import { conditionText, type ItemCondition } from "./conditions.ts";
 import type { Expression } from "./expression.ts";
 import { type KeyNames, keyIn } from "./item-key.ts";
@@ -53,10 +59,8 @@ export function requesterOf(
 export function toItem(table: ItemTable, item: unknown): Attributes {
   const attributes = toAttributes("the item", item);
   keyIn(table.names, attributes);
-  const size = attributesBytes(attributes);
-  if (size <= itemBytesMax) return attributes;
-  const message = `DynamoDB takes items of at most ${itemBytesMax} bytes; got ${size}`;
-  throw new LimitExceededError(message, { limit: itemBytesMax, size });
+  checkLimit("items", "bytes", itemBytesMax, attributesBytes(attributes));
+  return attributes;
 }
 
 /** The condition of a write, and what it needs to tell the item that stands against it. */

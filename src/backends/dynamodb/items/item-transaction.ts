@@ -6,7 +6,7 @@ import { Failure } from "../failure.ts";
 import type { DynamodbClient } from "../options.ts";
 import type { Requester } from "../requester.ts";
 import { type RetryLimits, retry } from "../retry.ts";
-import { type Attributes, fromAttributes, refused } from "./attribute-values.ts";
+import { type Attributes, checkLimit, fromAttributes, refused } from "./attribute-values.ts";
 import type { ItemCondition } from "./conditions.ts";
 import type { DynamodbItems, ItemPutOptions } from "./dynamodb-items.ts";
 import type { ItemPath } from "./expression.ts";
@@ -106,10 +106,7 @@ async function commit(
   checkCount("writes", entries.length);
   const writes = ownWrites(entries);
   const size = writes.reduce((sum, { bytes }) => sum + bytes, 0);
-  if (size > bytesMax) {
-    const message = `DynamoDB takes transactions of at most ${bytesMax} bytes; got ${size}`;
-    throw new LimitExceededError(message, { limit: bytesMax, size });
-  }
+  checkLimit("transactions", "bytes", bytesMax, size);
   const TransactItems = writes.map(({ entry }) => entry as TransactWriteItem);
   const table = [...new Set(writes.map((write) => write.table))].join(", ");
   let unanswered = 0;
@@ -185,7 +182,5 @@ function invalid(failure: Failure, table: string): Error {
 
 function checkCount(what: string, size: number): void {
   if (size === 0) throw new InvalidArgumentError(`a transaction must have at least one of its ${what}`);
-  if (size <= entriesMax) return;
-  const message = `DynamoDB takes transactions of at most ${entriesMax} ${what}; got ${size}`;
-  throw new LimitExceededError(message, { limit: entriesMax, size });
+  checkLimit("transactions", what, entriesMax, size);
 }

@@ -4,12 +4,14 @@ import { TransactWriteItemsCommand } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   atLeast,
+  dynamodbBackend,
   dynamodbFence,
   dynamodbSnapshot,
   dynamodbTransaction,
   exists,
   missing,
 } from "../../../../src/backends/dynamodb/index.ts";
+import { freshTable, put, readText } from "../../dynamodb-support.ts";
 import { type Anything, type TestTable, testTable } from "./items-support.ts";
 
 interface Account {
@@ -119,6 +121,26 @@ describe("a transaction", () => {
       { id: "i", balance: 2 },
       { id: "k", balance: 4 },
     ]);
+  });
+
+  test("gives entries that ride in one commit with the coordinator's records", async () => {
+    const { client, items } = accounts;
+    const backend = dynamodbBackend({ client, table: freshTable() });
+    await backend.setup();
+    const commit = (key: string) =>
+      backend.commit([put(key, "text")], {
+        alongside: [
+          items.transactPut({ id: "along", balance: 1 }, { when: missing("id") }),
+          items.update("along-2").increment("balance").entry(),
+        ],
+      });
+    expect((await commit("one")).committed).toBe(true);
+    const current = expect.objectContaining({ balance: { N: "1" } });
+    await expect(commit("two")).rejects.toMatchObject({ code: "CONDITION_FAILED", index: 0, current });
+    expect(await readText(backend, "one")).toBe("text");
+    expect(await readText(backend, "two")).toBeNull();
+    expect(await items.get("along-2")).toEqual({ id: "along-2", balance: 1 });
+    await backend.close();
   });
 
   test("that cannot work is refused before anything is sent", async () => {
