@@ -27,6 +27,14 @@ export function createTableInput(settings: Settings): CreateTableCommandInput {
   };
 }
 
+/** How DynamoDB collects what has expired. */
+export function timeToLiveInput({ layout }: Settings) {
+  return { AttributeName: layout.expiry, Enabled: true };
+}
+
+/** Continuous backups. */
+export const backupsInput = { PointInTimeRecoveryEnabled: true };
+
 /** The types of the attributes that are keys of the table or its index. */
 export function attributeDefinitions({ layout, listIndex }: Settings) {
   const names = listIndex === undefined ? [layout.key] : [layout.key, layout.group];

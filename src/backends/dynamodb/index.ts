@@ -60,4 +60,6 @@ export {
 export type { ItemTransactionEntry, ItemUpdate, ValueAt } from "./items/item-update.ts";
 export { type EnvironmentTable, tableFromEnvironment } from "./items/table-from-environment.ts";
 export type { AttributeNames, DynamodbBackendOptions, DynamodbClient } from "./options.ts";
+export type { DynamodbProvisioningOptions } from "./provision/table-definition.ts";
+export { type DynamodbProvisioningText, dynamodbProvisioning } from "./provision/texts.ts";
 export type { TableOptions } from "./table-options.ts";

@@ -1,7 +1,7 @@
 import type { TableDescription, TimeToLiveDescription } from "@aws-sdk/client-dynamodb";
 import { InvalidArgumentError, StoreMisconfiguredError, UnavailableError } from "../../core/errors.ts";
 import { sleep } from "../../core/runtime.ts";
-import { createTableInput } from "./create-table-input.ts";
+import { backupsInput, createTableInput, timeToLiveInput } from "./create-table-input.ts";
 import { Failure, type FailureKind } from "./failure.ts";
 import type { ItemLayout } from "./item-layout.ts";
 import type { Requester } from "./requester.ts";
@@ -136,7 +136,7 @@ async function setUpTimeToLive(requester: Requester, create: boolean): Promise<v
   const off = found?.TimeToLiveStatus === undefined || found.TimeToLiveStatus === "DISABLED";
   if (!off || !create || !settings.timeToLive) return;
   try {
-    const TimeToLiveSpecification = { AttributeName: settings.layout.expiry, Enabled: true };
+    const TimeToLiveSpecification = timeToLiveInput(settings);
     await requester.request("UpdateTimeToLive", { TableName: settings.table, TimeToLiveSpecification });
   } catch (error) {
     // Another process turned it on between our look and our request, or TTL was changed within the hour.
@@ -162,7 +162,7 @@ async function turnBackupsOn(requester: Requester): Promise<void> {
   try {
     await requester.request("UpdateContinuousBackups", {
       TableName: requester.settings.table,
-      PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+      PointInTimeRecoverySpecification: backupsInput,
     });
   } catch (error) {
     throw requester.toError(error, "UpdateContinuousBackups");
