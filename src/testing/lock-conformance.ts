@@ -13,6 +13,7 @@ import { permitCases } from "./conformance/permit-cases.ts";
 import { scheduleCases } from "./conformance/schedule-cases.ts";
 import { sequenceCases } from "./conformance/sequence-cases.ts";
 import type { ConformanceCase } from "./conformance/support.ts";
+import { transactionCases } from "./conformance/transaction-cases.ts";
 import { webLockCases } from "./conformance/web-lock-cases.ts";
 
 /**
@@ -54,6 +55,7 @@ export function lockConformance(options: LockConformanceOptions): readonly Confo
     ...limiterCases,
     ...scheduleCases,
     ...sequenceCases,
+    ...transactionCases,
     ...webLockCases,
   ];
   return definitions.map((definition) => bindLockCase(definition, options));
