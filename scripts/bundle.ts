@@ -19,6 +19,7 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as
 };
 const subpaths = Object.values(manifest.exports).filter((target) => typeof target !== "string");
 
+const lineLengthWanted = 500;
 const harmless = [
   // The compiler's own helpers ask for `this`, and do without.
   /^THIS_IS_UNDEFINED /,
@@ -116,7 +117,30 @@ function minifyPrograms(): Plugin {
         mangle: { toplevel: true, keepNames: names },
       });
       if (errors.length > 0) throw new Error(errors.map(({ message }) => message).join("\n"));
-      return small;
+      return breakLines(small, this.parse(small));
     },
   };
+}
+
+/** Begins a new line where a statement does, now and then: Node prints the whole line of an error that nobody caught. */
+function breakLines(code: string, program: object): string {
+  let [lines, lineStart] = ["", 0];
+  for (const start of statementStarts(program)) {
+    if (start - lineStart < lineLengthWanted) continue;
+    lines += `${code.slice(lineStart, start)}\n`;
+    lineStart = start;
+  }
+  return lines + code.slice(lineStart);
+}
+
+/** Where the statements and members of classes below a node begin, in order. */
+function* statementStarts(node: object): Iterable<number> {
+  for (const [key, child] of Object.entries(node)) {
+    if (typeof child !== "object" || child === null) continue;
+    for (const part of Array.isArray(child) ? child : [child]) {
+      if (typeof part !== "object" || part === null) continue;
+      if (Array.isArray(child) && (key === "body" || key === "consequent")) yield part.start;
+      yield* statementStarts(part);
+    }
+  }
 }
