@@ -39,6 +39,7 @@ try {
   await step("load nothing that is not used", () => plain.runProgram("list-modules"));
   await step("name what failed", () => plain.runProgram("read-stacks"));
   await step("hold locks in memory and SQLite", () => plain.runProgram("hold-locks"));
+  await step("keep the contracts of its sources", () => plain.runProgram("keep-contracts"));
   await step("name what is not installed", () => plain.runProgram("optional-packages"));
   await step("run the command", async () => {
     const help = await plain.run("leasehold", "--help");
