@@ -20,6 +20,7 @@ import type { Lock, LockOptions } from "./locks/lock.ts";
 import type { MultiLock } from "./locks/multi-lock.ts";
 import type { ReadWriteLock } from "./locks/read-write-lock.ts";
 import type { Semaphore, SemaphoreOptions } from "./locks/semaphore.ts";
+import type { OnceOptions, OnceWork } from "./once/once.ts";
 import { OpenCoordinator } from "./open-coordinator.ts";
 import type { Schedule } from "./schedules/schedule.ts";
 import type { ScheduleOptions } from "./schedules/schedule-options.ts";
@@ -87,6 +88,25 @@ export interface Coordinator extends Administration, AsyncDisposable {
     change: (current: T | undefined, entry: Entry<T> | undefined) => T | Leave | Promise<T | Leave>,
     options?: UpdateOptions,
   ): Promise<Updated<T>>;
+  /**
+   * Runs `work` once for this key over all processes: the first result is stored, and everybody else gets that one. Who
+   * comes meanwhile waits for it. A repeat costs one read, the first call one read and two writes. Work that throws
+   * stores nothing. Only the result is stored once: work may begin again after a crash, see `docs/once.md`.
+   *
+   * @throws InProgressError (`IN_PROGRESS`) when somebody is at work and `wait` is over.
+   * @throws FingerprintMismatchError (`FINGERPRINT_MISMATCH`) when the key was used with another `fingerprint`.
+   * @throws LeaseLostError (`LEASE_LOST`) when the work ran, and its result is not the one that counts.
+   * @throws LimitExceededError, InvalidValueError, to every caller of the key, when the work ran and its result cannot be
+   * stored; InvalidArgumentError, AbortedError, and what the store and `work` throw.
+   * @example
+   * ```ts
+   * import { connect } from "leasehold";
+   * await using coordinator = await connect("memory:");
+   * const pay = () => coordinator.once("payment-42", async () => ({ receipt: Math.random() }));
+   * console.log((await pay()).receipt === (await pay()).receipt); // true
+   * ```
+   */
+  once<R>(key: string, work: OnceWork<R>, options?: OnceOptions<R>): Promise<R>;
   /**
    * Software transactional memory: runs the function, which reads and writes any entries of any namespaces, and then commits
    * what it wrote if nothing of what it read has changed meanwhile; else it runs it anew. So it may run more than once, and

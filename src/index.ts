@@ -49,6 +49,8 @@ export {
   CorruptStoreError,
   type ErrorCode,
   FenceRejectedError,
+  FingerprintMismatchError,
+  InProgressError,
   InvalidArgumentError,
   LeaseholdError,
   LeaseLostError,
@@ -137,6 +139,7 @@ export type {
   WriteGrant,
 } from "./locks/read-write-lock.ts";
 export type { Semaphore, SemaphoreAcquireOptions, SemaphoreOptions } from "./locks/semaphore.ts";
+export type { OnceOptions, OnceRun, OnceWork } from "./once/once.ts";
 export type { AcquireOptions, TryAcquireOptions } from "./roster/acquirer.ts";
 export type { Grant, GrantState } from "./roster/grant.ts";
 export type { GrantChange, GrantListener } from "./roster/grant-events.ts";

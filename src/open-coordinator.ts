@@ -28,6 +28,7 @@ import { createLock, type Lock, type LockOptions } from "./locks/lock.ts";
 import { createMultiLock, type MultiLock } from "./locks/multi-lock.ts";
 import { createReadWriteLock, type ReadWriteLock } from "./locks/read-write-lock.ts";
 import { createSemaphore, type Semaphore, type SemaphoreOptions } from "./locks/semaphore.ts";
+import { type OnceOptions, type OnceWork, once } from "./once/once.ts";
 import type { RecordHost } from "./records/record-host.ts";
 import { RecordPool } from "./records/record-pool.ts";
 import { StoreClock } from "./records/store-clock.ts";
@@ -200,6 +201,10 @@ export class OpenCoordinator implements Coordinator {
     options?: UpdateOptions,
   ): Promise<Updated<T>> {
     return this.kv<T>(defaultStore).update(key, change, options);
+  }
+
+  once<R>(key: string, work: OnceWork<R>, options?: OnceOptions<R>): Promise<R> {
+    return once({ rosters: this.#host, records: this.#recordHost }, key, work, options);
   }
 
   transaction<R>(work: (tx: Transaction) => R | PromiseLike<R>, options?: TransactionOptions): Promise<R> {

@@ -104,6 +104,7 @@ const isKept: Readonly<Record<RosterKind, boolean>> = {
   latch: true,
   sequence: true,
   "worker-id": true,
+  once: true,
 };
 const kinds = Object.keys(isKept) as readonly RosterKind[];
 

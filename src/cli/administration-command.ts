@@ -13,7 +13,7 @@ export interface AdministrationCommandOptions extends StoreOptions {
 
 const kinds = Object.keys({
   ...{ lock: 1, semaphore: 1, "read-write": 1, "web-lock": 1, election: 1 },
-  ...{ group: 1, partition: 1, schedule: 1, barrier: 1, latch: 1, sequence: 1, "worker-id": 1 },
+  ...{ group: 1, partition: 1, schedule: 1, barrier: 1, latch: 1, sequence: 1, "worker-id": 1, once: 1 },
 } satisfies Record<RosterKind, 1>);
 
 /** Adds the options that all of them have. `defaultKind`: what is meant where none is given. */

@@ -5,6 +5,8 @@
 export type ErrorCode =
   | "INVALID_ARGUMENT"
   | "ACQUIRE_TIMEOUT"
+  | "IN_PROGRESS"
+  | "FINGERPRINT_MISMATCH"
   | "ABORTED"
   | "LEASE_LOST"
   | "FENCE_REJECTED"
@@ -83,6 +85,19 @@ export class AcquireTimeoutError extends LeaseholdError {
   static readonly code = "ACQUIRE_TIMEOUT";
   readonly code = AcquireTimeoutError.code;
   override readonly retryable = true;
+}
+
+/** Somebody is at the work of a `once`, and its result did not come within `wait`. Nothing was run. */
+export class InProgressError extends LeaseholdError {
+  static readonly code = "IN_PROGRESS";
+  readonly code = InProgressError.code;
+  override readonly retryable = true;
+}
+
+/** The key of a `once` stands for another request: it was begun with another `fingerprint`. Nothing was run. */
+export class FingerprintMismatchError extends LeaseholdError {
+  static readonly code = "FINGERPRINT_MISMATCH";
+  readonly code = FingerprintMismatchError.code;
 }
 
 /** The caller's `AbortSignal` fired. `cause` is the signal's reason. */

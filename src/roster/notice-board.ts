@@ -33,6 +33,11 @@ export class NoticeBoard {
     return this.#context.driver.known?.roster;
   }
 
+  /** Forgets the roster, where it is large and not soon needed again. */
+  forget(): void {
+    void this.#context.driver.forget();
+  }
+
   /** The roster as one read shows it. */
   async read(): Promise<Roster> {
     return (await this.#context.driver.read()).view.roster;

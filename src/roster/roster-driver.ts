@@ -4,7 +4,7 @@ import { type LeaseholdError, OutcomeUnknownError } from "../core/errors.ts";
 import { type Runtime, sleep } from "../core/runtime.ts";
 import { admit, emptyRoster, type Roster } from "./roster.ts";
 import { failureBackoff, isTransient, type RosterChange, WithdrawnError } from "./roster-change.ts";
-import { putRoster, type RosterView, viewIn, viewOf } from "./roster-view.ts";
+import { type IdleTtl, putRoster, type RosterView, viewIn, viewOf } from "./roster-view.ts";
 
 /** What a driver needs to know about the record it drives. */
 export interface RosterTarget {
@@ -13,7 +13,7 @@ export interface RosterTarget {
   readonly key: string;
   readonly name: string;
   /** When the store may collect the record once nobody stands in it. `Infinity`: never. */
-  readonly idleTtlMs?: number;
+  readonly idleTtlMs?: IdleTtl;
 }
 
 /** Who is told what happens to the roster. Neither call may throw. */
@@ -62,6 +62,12 @@ export class RosterDriver {
   see(record: StoredRecord | null): void {
     const view = this.#decode(record);
     if (!this.#running) this.#known = view;
+  }
+
+  /** Forgets what is known, once nothing is in flight: it costs the next one a read. */
+  async forget(): Promise<void> {
+    await this.settled();
+    if (!this.#running) this.#known = undefined;
   }
 
   /** Resolves when nothing is queued or in flight any more. Never rejects. */

@@ -4,6 +4,7 @@ import type { HeldGrant } from "./grant.ts";
 import type { Inspection } from "./inspection.ts";
 import type { InterventionOptions } from "./intervention.ts";
 import type { RosterQueue } from "./roster-queue.ts";
+import type { IdleTtl } from "./roster-view.ts";
 
 /** What the record of a roster is for. The word stands in its key. */
 export type RosterKind =
@@ -18,6 +19,7 @@ export type RosterKind =
   | "latch"
   | "sequence"
   | "worker-id"
+  | "once"
   | "web-lock";
 
 /** Names one roster, and says how it is used. */
@@ -27,7 +29,7 @@ export interface RosterName {
   /** Whether several may hold it at a time. */
   readonly isShared: boolean;
   /** When the store may collect the record once nobody stands in it. Default: 7 days; `Infinity`: never. */
-  readonly idleTtlMs?: number;
+  readonly idleTtlMs?: IdleTtl;
 }
 
 /** What a primitive needs from its coordinator. */

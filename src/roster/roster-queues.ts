@@ -5,6 +5,7 @@ import type { SessionPool } from "../sessions/session-pool.ts";
 import type { HeldGrant } from "./grant.ts";
 import type { LookoutContext } from "./lookout.ts";
 import { RosterQueue } from "./roster-queue.ts";
+import type { IdleTtl } from "./roster-view.ts";
 
 /** What all queues of one coordinator share. */
 export interface QueuesContext extends LookoutContext {
@@ -20,7 +21,7 @@ export interface QueueTarget {
   readonly name: string;
   /** Whether several may hold it at a time. */
   readonly isShared: boolean;
-  readonly idleTtlMs?: number;
+  readonly idleTtlMs?: IdleTtl;
 }
 
 /** Names whose roster is remembered after the last use, for an acquire without a read. */

@@ -1,5 +1,6 @@
 import type { Operation, StoredRecord, Version } from "../core/backend.ts";
 import { CorruptRecordError } from "../core/errors.ts";
+import type { Json } from "../core/json.ts";
 import type { Roster } from "./roster.ts";
 import { decodeRoster, encodeRoster } from "./roster-record.ts";
 
@@ -8,6 +9,9 @@ export interface RosterView {
   readonly version: Version | null;
   readonly roster: Roster;
 }
+
+/** When the store may collect a roster that nobody stands in; where that depends on its note, what says so. */
+export type IdleTtl = number | ((note: Json | undefined) => number);
 
 /** When the store may collect a roster that nobody stands in. Until then its fence and version serve again. */
 const emptyRosterTtlMs = 7 * 86_400_000;
@@ -18,10 +22,11 @@ export function putRoster(
   name: string,
   roster: Roster,
   expect: Version | null,
-  idleTtlMs = emptyRosterTtlMs,
+  idleTtl: IdleTtl = emptyRosterTtlMs,
 ): Operation {
   const put = { kind: "put", key, value: encodeRoster(name, roster), expect } as const;
   const isEmpty = roster.holders.length + roster.waiters.length === 0;
+  const idleTtlMs = typeof idleTtl === "number" ? idleTtl : idleTtl(roster.note);
   return isEmpty && Number.isFinite(idleTtlMs) ? { ...put, ttlMs: idleTtlMs } : put;
 }
 

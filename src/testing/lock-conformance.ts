@@ -9,6 +9,7 @@ import { lockFailureCases } from "./conformance/lock-failure-cases.ts";
 import { lockNameCases } from "./conformance/lock-name-cases.ts";
 import { bindLockCase, type LockConformanceOptions } from "./conformance/lock-support.ts";
 import { lockTurnCases } from "./conformance/lock-turn-cases.ts";
+import { onceCases } from "./conformance/once-cases.ts";
 import { permitCases } from "./conformance/permit-cases.ts";
 import { scheduleCases } from "./conformance/schedule-cases.ts";
 import { sequenceCases } from "./conformance/sequence-cases.ts";
@@ -55,6 +56,7 @@ export function lockConformance(options: LockConformanceOptions): readonly Confo
     ...limiterCases,
     ...scheduleCases,
     ...sequenceCases,
+    ...onceCases,
     ...transactionCases,
     ...webLockCases,
   ];
