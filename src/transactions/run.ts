@@ -3,7 +3,6 @@ import { ContentionError, LimitExceededError } from "../core/errors.ts";
 import { decodeEntry, type EntryRecord, type Revision, type StoredValue } from "../kv/entry-record.ts";
 import { type FoundEntry, visibleAt } from "../kv/entry-rules.ts";
 import type { LifeTime } from "../kv/key-value-options.ts";
-import type { MaybeLater } from "../kv/value-coder.ts";
 import type { StoreClock } from "../records/store-clock.ts";
 import type { HeldGrant } from "../roster/grant.ts";
 import type { Sightings } from "./sightings.ts";
@@ -13,7 +12,7 @@ import type { Isolation } from "./transaction.ts";
 export interface PendingChange {
   readonly key: string;
   /** `undefined`: it is deleted. Kept from being unhandled where it is promised. */
-  readonly value: MaybeLater<StoredValue> | undefined;
+  readonly value: StoredValue | Promise<StoredValue> | undefined;
   /** `undefined`: the life that it has. */
   readonly life?: LifeTime | undefined;
   /** How many past revisions to keep. */

@@ -4,8 +4,8 @@
 import { expect, test } from "vitest";
 import type { Isolation, Transaction } from "../../src/index.ts";
 import { checkLinearizability, type HistoryEntry, type SequentialModel } from "../../src/testing/index.ts";
-import { type Client, createWorld, pass, type World } from "../counters/counter-world.ts";
-import { pauses, spoil, toEnd } from "./transaction-faults.ts";
+import { pauses, spoil } from "./transaction-faults.ts";
+import { type Client, createWorld, pass, toEnd, type World } from "./transaction-world.ts";
 
 type Lists = Readonly<Record<string, readonly number[]>>;
 interface Step {
@@ -32,7 +32,13 @@ const model: SequentialModel<Lists, readonly Step[]> = {
 };
 
 const keys = ["a", "b", "c", "d"];
-const seen: Record<string, number> = { "lost before": 0, "lost after": 0, "applied late": 0, unknown: 0, rerun: 0 };
+const seen: Record<string, number> = {
+  "lost before": 0,
+  "lost after": 0,
+  "applied late": 0,
+  unknown: 0,
+  rerun: 0,
+};
 const bump = (what: string): void => {
   seen[what] = (seen[what] ?? 0) + 1;
 };

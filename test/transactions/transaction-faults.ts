@@ -1,13 +1,13 @@
 import { OutcomeUnknownError, UnavailableError } from "../../src/index.ts";
-import { type Client, pass, type World } from "../counters/counter-world.ts";
+import { type Client, pass, type World } from "./transaction-world.ts";
 
 /** Loses requests and answers of a client, keeps some on their way, and lets others take their time. */
 export function spoil(world: World, client: Client, onStruck: (what: string) => void): void {
   const { runtime } = world;
-  client.spoil(async (request, send) => {
+  client.spoil(async ({ kind }, send) => {
     const chance = runtime.random();
     if (chance < 0.03) throw new UnavailableError("a test refused the request");
-    if (request === "commit") {
+    if (kind === "commit") {
       if (chance < 0.07) {
         onStruck("lost before");
         throw new OutcomeUnknownError("a test lost the request");
@@ -40,16 +40,4 @@ export async function pauses(world: World, rounds: number): Promise<void> {
     await pass(runtime, 80 * runtime.random());
     client.resume(runtime.random() < 0.5 ? "timers" : "answers");
   }
-}
-
-/** Lets virtual time pass until the work is over. */
-export async function toEnd(world: World, work: Promise<unknown>): Promise<void> {
-  let isOver = false;
-  const mark = (): void => {
-    isOver = true;
-  };
-  work.then(mark, mark);
-  for (let step = 0; step < 5_000 && !isOver; step += 1) await world.runtime.advance(50);
-  if (!isOver) throw new Error("expected the work to end");
-  await work;
 }
