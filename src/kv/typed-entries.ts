@@ -1,5 +1,6 @@
 import type { Codec } from "../codecs/codec.ts";
 import type { CompressionOptions } from "../codecs/compression.ts";
+import { chain, type MaybeLater, settled } from "../codecs/maybe-later.ts";
 import type { Version } from "../core/backend.ts";
 import type { RecordHost } from "../records/record-host.ts";
 import type { PastEntry } from "./change.ts";
@@ -20,7 +21,7 @@ import type { EntryChange, FoundEntry } from "./entry-rules.ts";
 import { type EntryStore, entryOf, type SeenEntry } from "./entry-store.ts";
 import { type LifeTime, lifeOf, parseCount } from "./key-value-options.ts";
 import { type EntryOutcome, updateEntry } from "./update-entry.ts";
-import { chain, createValueCoder, type MaybeLater, type ValueCoder } from "./value-coder.ts";
+import { createValueCoder, type ValueCoder } from "./value-coder.ts";
 
 /** What a key-value store needs from its coordinator. */
 export interface KeyValueHost {
@@ -32,6 +33,8 @@ export interface KeyValueHost {
 /** What options say, checked. */
 export interface Settings<T, In> {
   readonly codec: Codec<T, In>;
+  /** The codec without the schema. */
+  readonly plain: Codec<T, In>;
   readonly compression: Required<CompressionOptions> | undefined;
   readonly life: LifeTime | undefined;
   readonly history: number;
@@ -101,7 +104,7 @@ export class TypedEntries<T, In> {
       key,
       (found) =>
         chain(this.#found(key, found), (entry) =>
-          chain(settle(change(entry?.value, entry)), (next) => {
+          chain(settled(change(entry?.value, entry)), (next) => {
             if (next === leave) return undefined;
             return chain(this.coder.encode(key, next as In), (stored) => {
               values.set(stored, next as In);
@@ -219,10 +222,4 @@ function isExpected({ visible }: FoundEntry, ifVersion: Version | undefined): bo
 
 function versionLeft({ answer }: EntryOutcome): Version {
   return versionOf((answer.left.record as EntryRecord).newest);
-}
-
-/** Other promises than those of the language become one of these. */
-function settle<A>(value: A | PromiseLike<A>): MaybeLater<A> {
-  const isThenable = typeof (value as PromiseLike<A> | null | undefined)?.then === "function";
-  return isThenable ? Promise.resolve(value) : (value as A);
 }

@@ -1,3 +1,4 @@
+import type { MaybeLater } from "../codecs/maybe-later.ts";
 import type { Version } from "../core/backend.ts";
 import { backoffMs } from "../core/backoff.ts";
 import { ContentionError } from "../core/errors.ts";
@@ -5,7 +6,6 @@ import { sleep } from "../core/runtime.ts";
 import { type StoredValue, versionOf } from "./entry-record.ts";
 import type { EntryAnswer, EntryChange, FoundEntry } from "./entry-rules.ts";
 import type { EntryStore } from "./entry-store.ts";
-import type { MaybeLater } from "./value-coder.ts";
 
 /** What an update does with what it finds. */
 export interface EntryUpdate {
@@ -97,7 +97,9 @@ class UpdateRun {
     // The answer tells what was written, and not what was decided last: an earlier try may turn out to be the one.
     const isDone = hasChanged(answer);
     if (isDone || (promised === undefined && !mustQueue)) return { answer, isDone, tries: this.#tries };
-    return promised === undefined ? undefined : this.#keepPromise(promised);
+    // Asked in view of what was remembered: others may have changed it long ago.
+    if (promised === undefined || !isSame(promised.found, answer.found)) return undefined;
+    return this.#keepPromise(promised);
   }
 
   async #keepPromise({

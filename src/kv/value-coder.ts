@@ -2,13 +2,11 @@ import { types } from "node:util";
 import type { Codec } from "../codecs/codec.ts";
 import { type CompressionOptions, compress, decompress } from "../codecs/compression.ts";
 import { invalidValue } from "../codecs/invalid-value.ts";
+import { chain, type MaybeLater, settled } from "../codecs/maybe-later.ts";
 import { describe } from "../core/durations.ts";
 import { LeaseholdError } from "../core/errors.ts";
 import { InvalidValueError } from "../core/invalid-value-error.ts";
 import type { StoredValue } from "./entry-record.ts";
-
-/** What is there now, or promised. */
-export type MaybeLater<A> = A | Promise<A>;
 
 /** How a store turns values into what stands in records, and back. What can be done at once is not promised. */
 export interface ValueCoder<T, In = T> {
@@ -16,11 +14,6 @@ export interface ValueCoder<T, In = T> {
   encode(key: string, value: In): MaybeLater<StoredValue>;
   /** @throws InvalidValueError for bytes that the codec refuses, or that another codec wrote. */
   decode(key: string, stored: StoredValue): MaybeLater<T>;
-}
-
-/** Uses a value now, or when it is there. */
-export function chain<A, B>(value: MaybeLater<A>, use: (value: A) => MaybeLater<B>): MaybeLater<B> {
-  return value instanceof Promise ? value.then(use) : use(value);
 }
 
 /** Makes a {@link ValueCoder} of a codec. */
@@ -33,8 +26,11 @@ export function createValueCoder<T, In>(
     encode(key, value) {
       const encoded = attempt("write", key, value, () => codec.encode(value));
       return chain(encoded, (bytes) => {
-        if (types.isUint8Array(bytes))
-          return { type, ...(compression ? compress(bytes, compression) : { bytes }) };
+        if (types.isUint8Array(bytes)) {
+          // Those of the caller, it may be, who may change them before they are sent, and while they are remembered.
+          const own = new Uint8Array(bytes);
+          return { type, ...(compression ? compress(own, compression) : { bytes: own }) };
+        }
         throw refusal(
           "write",
           key,
@@ -49,7 +45,8 @@ export function createValueCoder<T, In>(
         throw refusal("read", key, bytes, problem);
       }
       return attempt("read", key, bytes, () => {
-        return codec.decode(algorithm === undefined ? bytes : decompress(bytes, algorithm));
+        // A copy: decoders answer views, and what is remembered is written again with the next change.
+        return codec.decode(algorithm === undefined ? new Uint8Array(bytes) : decompress(bytes, algorithm));
       });
     },
   };
@@ -69,7 +66,7 @@ function attempt<R>(
     throw refusal(action, key, value, error instanceof Error ? error.message : describe(error), error);
   };
   try {
-    const result = work();
+    const result = settled(work());
     return result instanceof Promise ? result.catch(explain) : result;
   } catch (error) {
     return explain(error);

@@ -12,6 +12,7 @@ import {
   InvalidValueError,
   jsonCodec,
   type KeyValue,
+  leave,
   textCodec,
 } from "../../src/index.ts";
 
@@ -89,6 +90,50 @@ test("what a schema refuses stays as it is, whatever is asked of it", async () =
   expect(await anyone.get("bob")).toEqual(before);
   // To replace it is to decide what becomes of it.
   expect((await users.set("bob", { name: "Bob" })).committed).toBe(true);
+});
+
+test("a codec that shares its bytes changes nothing that is stored", async () => {
+  const raw = { type: "raw", encode: (bytes: Uint8Array) => bytes, decode: (bytes: Uint8Array) => bytes };
+  const store = here.kv("raw", { codec: raw, history: 3 });
+  const given = new Uint8Array([1]);
+  const written = store.set("key", given);
+  given.fill(2);
+  await written;
+  given.fill(3);
+  await store.update("key", (current) => {
+    current?.fill(4);
+    return new Uint8Array([5]);
+  });
+  const history = await there.kv("raw", { codec: raw }).history("key");
+  expect(history.map((entry) => "value" in entry && [...entry.value])).toEqual([[1], [5]]);
+});
+
+test("the schema of a nested namespace takes the place of the outer one", async () => {
+  const outer = here.kv("outer", {
+    codec: jsonCodec({ extended: true }),
+    schema: z.object({ name: z.string() }),
+  });
+  const inner = outer.namespace("inner", { schema: z.object({ at: z.date() }) });
+  await inner.set("key", { at: new Date(0) });
+  expect((await inner.get("key"))?.value).toEqual({ at: new Date(0) });
+  const same = outer.namespace("same");
+  await expect(same.set("key", { name: 1 as never })).rejects.toThrow(InvalidValueError);
+});
+
+test("what is decided with a promise is decided in view of what stands there, and not of what was remembered", async () => {
+  const schema = z.number();
+  const [mine, theirs] = [here.kv("remembered", { schema }), there.kv<number>("remembered")];
+  const changes: readonly (() => Promise<{ readonly committed: boolean }>)[] = [
+    () => mine.set("key", 3, { if: (entry) => entry?.value === 2 }),
+    () => mine.update("key", async (value) => (value === 2 ? 3 : leave)),
+    () => mine.update("key", async (value) => (value === 1 ? Promise.reject(new Error("old")) : 3)),
+  ];
+  for (const change of changes) {
+    await mine.set("key", 1);
+    await theirs.set("key", 2);
+    expect(await change()).toMatchObject({ committed: true });
+    expect((await theirs.get("key"))?.value).toBe(3);
+  }
 });
 
 test("a value of another codec is refused, and stays as it is", async () => {
