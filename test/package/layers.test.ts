@@ -39,7 +39,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   once: [...below, "kv"],
   "coordinator.ts": [...below, ...primitives, "open-coordinator.ts"],
   "open-coordinator.ts": [...below, ...primitives, "coordinator.ts"],
-  adapters: ["core", "schedules", "limiters", "coordinator.ts"],
+  adapters: ["core", "codecs", "schedules", "limiters", "kv", "coordinator.ts"],
   "open-backend.ts": ["core"],
   heartbeat: ["core", "sessions", "open-backend.ts"],
   "connect.ts": ["core", "heartbeat", "open-backend.ts", "coordinator.ts"],
