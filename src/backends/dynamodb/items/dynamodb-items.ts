@@ -1,6 +1,7 @@
 import type { Duration } from "../../../core/durations.ts";
 import { checkOptions } from "../../../core/options.ts";
 import type { Runtime } from "../../../core/runtime.ts";
+import type { FenceablePut } from "../fence-expressions.ts";
 import type { DynamodbClient } from "../options.ts";
 import { fromAttributes, refused } from "./attribute-values.ts";
 import type { ItemCondition } from "./conditions.ts";
@@ -83,7 +84,7 @@ export interface DynamodbItems<T extends object> {
   /** All items, in no order. Reads, and pays for, the whole table. */
   scan<const Options extends ItemScanOptions>(options?: Options): ItemPages<ItemRead<T, Options>>;
   /** Entries for {@link dynamodbTransaction}, and for other transactions: nothing is sent. */
-  transactPut(item: T, options?: ItemPutOptions): ItemTransactionEntry;
+  transactPut(item: T, options?: ItemPutOptions): { readonly Put: FenceablePut };
   transactDelete(key: ItemKey, options?: ItemPutOptions): ItemTransactionEntry;
   transactCheck(key: ItemKey, when: ItemCondition): ItemTransactionEntry;
   transactGet(key: ItemKey, options?: Pick<ItemReadOptions, "project">): object;

@@ -4,7 +4,7 @@ import { sleep } from "../../../core/runtime.ts";
 import { Failure } from "../failure.ts";
 import { retry } from "../retry.ts";
 import { type Attributes, fromAttributes, refused } from "./attribute-values.ts";
-import { Expression, type ItemPath, projection } from "./expression.ts";
+import { Expression, type ItemPath, projection, segmentsOf } from "./expression.ts";
 import { keyIdentity, keyIn } from "./item-key.ts";
 import { ask, copies, type ItemTable, itemsError } from "./item-table.ts";
 
@@ -30,7 +30,7 @@ export async function readMany(
   const { requester, name, names } = table;
   const expression = new Expression();
   // An item is found by its key, so that has to come along.
-  const more = Object.values(names).filter((key) => project?.includes(key) === false);
+  const more = Object.values(names).filter((key) => !project?.some((path) => `${segmentsOf(path)}` === key));
   const shape = { ConsistentRead: consistent, ...projection(expression, project && [...project, ...more]) };
   const found = new Map<string, Record<string, unknown>>();
   const distinct = [...new Map(keys.map((key) => [keyIdentity(names, key), key])).values()];

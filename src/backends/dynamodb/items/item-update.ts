@@ -1,25 +1,29 @@
 import { InvalidArgumentError } from "../../../core/errors.ts";
+import type { FenceablePut, FenceableUpdate } from "../fence-expressions.ts";
 import { type Attributes, refused } from "./attribute-values.ts";
-import { and, type ItemCondition, operandText } from "./conditions.ts";
+import { and, type ItemCondition, type ItemOperand, operandText } from "./conditions.ts";
 import { Expression, type ExpressionParts, type ItemPath, segmentsOf } from "./expression.ts";
 import { guard, type ItemTable, type ItemWrite, write } from "./item-table.ts";
 
 /** The type of what stands at a path, where that is the name of an attribute. */
 export type ValueAt<T, P> = P extends keyof T ? Exclude<T[P], undefined> : unknown;
 
-/** An entry of a `TransactWriteItems`, with values as the low-level client takes them. */
-export type ItemTransactionEntry = {
-  readonly [Member in "Put" | "Update" | "Delete" | "ConditionCheck"]?: object;
-};
+/** An entry of a `TransactWriteItems`, with values as the low-level client takes them: one of its members. */
+export interface ItemTransactionEntry {
+  readonly Put?: FenceablePut;
+  readonly Update?: FenceableUpdate;
+  readonly Delete?: object;
+  readonly ConditionCheck?: object;
+}
 
 /**
  * An update, put together call by call; each call gives a new one. An item that is not there comes into being, unless
  * `when` says otherwise. A value may be {@link attribute} of another path.
  */
 export interface ItemUpdate<T> {
-  set<const P extends ItemPath>(path: P, value: ValueAt<T, P> | ItemCondition): ItemUpdate<T>;
+  set<const P extends ItemPath>(path: P, value: ValueAt<T, P> | ItemOperand): ItemUpdate<T>;
   /** Sets what is not there. */
-  setIfAbsent<const P extends ItemPath>(path: P, value: ValueAt<T, P> | ItemCondition): ItemUpdate<T>;
+  setIfAbsent<const P extends ItemPath>(path: P, value: ValueAt<T, P> | ItemOperand): ItemUpdate<T>;
   /** Adds to a number; one that is not there counts as 0. Default: 1. */
   increment(path: ItemPath, by?: number | bigint): ItemUpdate<T>;
   /** Puts values behind those of a list, which may not be there yet. */
@@ -44,7 +48,7 @@ export interface ItemUpdate<T> {
    */
   run(): Promise<ItemWrite<T>>;
   /** The entry for a transaction: nothing is sent. */
-  entry(): ItemTransactionEntry;
+  entry(): { readonly Update: FenceableUpdate };
 }
 
 type Action = "SET" | "REMOVE" | "ADD" | "DELETE";

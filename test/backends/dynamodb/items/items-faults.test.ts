@@ -1,7 +1,10 @@
 // Goal: whatever happens to a request on its way, and however often the user's client would repeat it, no increment is
 // counted twice, no conflict is reported for a write that was applied, and what is not known is said to be unknown.
+import { DynamoDBClient, type DynamoDBClientConfig } from "@aws-sdk/client-dynamodb";
+import { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
 import { describe, expect, test } from "vitest";
 import {
+  dynamodbItems,
   dynamodbTransaction,
   equals,
   type ItemUpdate,
@@ -9,6 +12,7 @@ import {
 } from "../../../../src/backends/dynamodb/index.ts";
 import { OutcomeUnknownError, UnavailableError } from "../../../../src/core/errors.ts";
 import { dynamodbError, type Fault } from "../../../fault-proxy/http-fault-proxy.ts";
+import { localDynamodbSettings } from "../../../servers/index.ts";
 import { type Anything, faultyTable } from "./items-support.ts";
 
 const lostAnswers: readonly [string, Fault][] = [
@@ -226,6 +230,38 @@ test("a batch of which one request is refused for good says so of each item", as
   const codes = failed.map(({ error }) => (error as { code?: string }).code);
   expect(codes).toEqual([...new Array(25).fill("PERMISSION_DENIED"), ...new Array(10).fill("UNAVAILABLE")]);
   expect((await table.items.getMany(ids)).filter((item) => item !== null).length).toBe(25);
+});
+
+/** Repeats whatever failed, and fast. */
+const tireless = {
+  acquireInitialRetryToken: async () => retryToken(0),
+  refreshRetryTokenForRetry: async (token: { getRetryCount(): number }) => {
+    if (token.getRetryCount() >= 5) throw new Error("enough");
+    return retryToken(token.getRetryCount() + 1);
+  },
+  recordSuccess: () => undefined,
+};
+function retryToken(count: number) {
+  return { getRetryCount: () => count, getRetryDelay: () => 0 };
+}
+
+test.each<[string, DynamoDBClientConfig]>([
+  ["in adaptive mode", { retryMode: "adaptive", maxAttempts: 10 }],
+  ["that never repeats", { maxAttempts: 1 }],
+  ["that repeats everything", { retryStrategy: tireless as never }],
+])("a client %s does not send an increment again, nor does a document client of it", async (_, config) => {
+  await using table = await faultyTable();
+  const client = new DynamoDBClient({ ...localDynamodbSettings, endpoint: table.proxy.url, ...config });
+  for (const each of [client, DynamoDBDocumentClient.from(client)]) {
+    const items = dynamodbItems({ client: each, table: table.name, key: "id" });
+    table.proxy.forget();
+    table.proxy.next("UpdateItem", { kind: "dropAfter" });
+    await expect(items.update("a").increment("n").run()).rejects.toThrow(OutcomeUnknownError);
+    expect(table.proxy.seen).toEqual(["UpdateItem"]);
+    await expect(items.update("a").increment("id").run()).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  }
+  expect(await table.items.get("a")).toEqual({ id: "a", n: 2 });
+  client.destroy();
 });
 
 test("an increment that hangs is unknown after the time limit, and lands at most once", async () => {

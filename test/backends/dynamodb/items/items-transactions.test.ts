@@ -85,14 +85,8 @@ describe("a transaction", () => {
 
   test("takes entries of one's own, with a fence in them", async () => {
     const { client, items } = accounts;
-    const fenced = {
-      Update: dynamodbFence({ fence: 7 } as never).update(
-        items.update("f").set("balance", 1).entry().Update as {
-          Key: Record<string, unknown>;
-          UpdateExpression: string;
-        },
-      ),
-    };
+    const fence = dynamodbFence({ fence: 7 } as never);
+    const fenced = { Update: fence.update(items.update("f").set("balance", 1).entry().Update) };
     expect(
       await dynamodbTransaction(client)
         .with(fenced, items.transactPut({ id: "g", balance: 2 }))

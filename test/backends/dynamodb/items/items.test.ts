@@ -225,6 +225,22 @@ describe("an update", () => {
     });
   });
 
+  test("knows the type of what it sets", async () => {
+    const update = days.items.update({ team: "typed", day: 1 });
+    // @ts-expect-error: a score is a number.
+    const wrong = update.set("score", "many");
+    const right = update
+      .set("score", 1)
+      .set("roles", new Set(["x"]))
+      .set("score", attribute("day"))
+      .set("other", "any");
+    expect([wrong, right].map((each) => typeof each.run)).toEqual(["function", "function"]);
+    const read = await days.items.get({ team: "typed", day: 1 }, { project: ["score"] });
+    // @ts-expect-error: a part of an item may lack any attribute.
+    const day: number = read === null ? 1 : read.day;
+    expect(day).toBe(1);
+  });
+
   test("names and values are never read as expressions", async () => {
     const name = ["x = :y, #z REMOVE id"];
     await table.items.update("inject").set(name, ":v) OR (1 = 1").run();
@@ -252,6 +268,10 @@ describe("many items", () => {
     expect(await days.items.deleteMany([...keys, ...keys])).toEqual({ written: 460, failed: [] });
     expect((await days.items.getMany(keys)).filter((item) => item !== null)).toEqual([]);
     expect(await days.items.getMany([])).toEqual([]);
+    const [one] = keys;
+    await days.items.put({ team: "many", day: 0 });
+    const parts = await days.items.getMany(one === undefined ? [] : [one], { project: [["day"], "team"] });
+    expect(parts).toEqual([one]);
   });
 
   test("the last of several puts of one item stays", async () => {
