@@ -12,7 +12,6 @@ const seen: Record<string, number> = {
   "applied late": 0,
   skewed: 0,
   crashed: 0,
-  unknown: 0,
 };
 const bump = (what: string): void => {
   seen[what] = (seen[what] ?? 0) + 1;
