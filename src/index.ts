@@ -97,7 +97,7 @@ export type {
 } from "./groups/group.ts";
 export type { Member } from "./groups/member.ts";
 export type { OwnedPartition, Partitions, RunPartitionsOptions } from "./groups/partitions.ts";
-export type { PastEntry, Removal } from "./kv/change.ts";
+export type { Change, PastEntry, Removal, Reset, WatchOptions } from "./kv/change.ts";
 export {
   type BatchResult,
   type Conditions,

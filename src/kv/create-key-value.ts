@@ -4,7 +4,7 @@ import { jsonCodec } from "../codecs/json-codec.ts";
 import { schemaCodec } from "../codecs/schema-codec.ts";
 import type { Duration } from "../core/durations.ts";
 import { checkOptions } from "../core/options.ts";
-import type { PastEntry } from "./change.ts";
+import type { Change, PastEntry, WatchOptions } from "./change.ts";
 import type {
   BatchResult,
   Deleted,
@@ -28,6 +28,7 @@ import type { KeyValue, KeyValueOptions, KeyValueStatus } from "./key-value.ts";
 import { checkCall, checkCodec, parseCount, parseLife } from "./key-value-options.ts";
 import { createListing, type Listing, type ListingOptions } from "./listing.ts";
 import { type KeyValueHost, type Settings, TypedEntries } from "./typed-entries.ts";
+import { createWatch } from "./watch.ts";
 
 const historyMax = 64;
 const optionNames = ["codec", "schema", "compression", "ttl", "history"];
@@ -190,6 +191,11 @@ class KeyValueStore<T, In> implements KeyValue<T, In> {
       const entry = await this.#entries.show(scanned.key, scanned);
       return entry !== undefined && options.filter(entry) ? entry.key : undefined;
     });
+  }
+
+  watch(options?: WatchOptions): AsyncIterable<Change<T>> {
+    // Whether there can be a reset, the signature in KeyValue says.
+    return createWatch<T>(this.#entries as TypedEntries<T, never>, options) as AsyncIterable<Change<T>>;
   }
 
   async history(key: string): Promise<readonly PastEntry<T>[]> {

@@ -2,7 +2,7 @@ import type { Codec } from "../codecs/codec.ts";
 import type { CompressionOptions } from "../codecs/compression.ts";
 import type { StandardSchema } from "../codecs/standard-schema.ts";
 import type { Duration } from "../core/durations.ts";
-import type { PastEntry } from "./change.ts";
+import type { Change, PastEntry, Reset, WatchOptions } from "./change.ts";
 import type {
   BatchResult,
   Deleted,
@@ -111,6 +111,16 @@ export interface KeyValue<T, In = T> {
   /** The entries, in the order of the store. What changes meanwhile may be missed. */
   list(options?: ListingOptions<T>): Listing<Entry<T>>;
   keys(options?: ListingOptions<T>): Listing<string>;
+  /**
+   * What changes, as it changes: first the entries that are there, then the newest state of each that was changed; states
+   * in between may be skipped, and an older one never follows a newer one. Whatever was not told is found by reading again,
+   * also after the store was away. A watch begins with the iteration, and ends with it, by `signal`, or when the coordinator
+   * is closed. It throws what cannot be waited out, such as InvalidValueError for a value that the codec refuses.
+   *
+   * @throws InvalidArgumentError for an illegal option, and a cursor of another watch.
+   */
+  watch(options?: WatchOptions & { readonly since?: undefined }): AsyncIterable<Change<T>>;
+  watch(options: WatchOptions): AsyncIterable<Change<T> | Reset>;
   /** What stood under the key, oldest first, as far as `history` keeps it. */
   history(key: string): Promise<readonly PastEntry<T>[]>;
   /** A namespace within this one, with options of its own; what it does not say it has from this one. */

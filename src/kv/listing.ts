@@ -2,6 +2,7 @@ import type { StoredRecord } from "../core/backend.ts";
 import { describe } from "../core/durations.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
+import { decodeCursor, encodeCursor } from "./cursor.ts";
 import type { Entry } from "./entry.ts";
 import { entryKeyPrefix } from "./entry-key.ts";
 import type { EntryStore, SeenEntry } from "./entry-store.ts";
@@ -110,7 +111,7 @@ export function createListing<T, E>(
     throw new InvalidArgumentError(`filter must be a function of an entry; got ${describe(filter)}`);
   const limit = parseCount("pageSize", pageSize, pageSizeDefault, pageSizeMax);
   const identity = [scanPrefix(store, wanted), wanted.prefix, wanted.match ?? ""];
-  const first = cursor === undefined ? undefined : decodeCursor(identity, cursor);
+  const first = cursor === undefined ? undefined : decodeCursor("list", identity, cursor);
 
   async function pageFrom(
     start: string | undefined,
@@ -144,30 +145,4 @@ export function createListing<T, E>(
       for await (const { items } of pages()) yield* items;
     },
   };
-}
-
-function encodeCursor(identity: readonly string[], position: string): string {
-  return Buffer.from(JSON.stringify([...identity, position])).toString("base64url");
-}
-
-function decodeCursor(identity: readonly string[], cursor: string): string {
-  const parts = parseCursor(cursor);
-  const position = parts.at(-1);
-  const isOurs =
-    parts.length === identity.length + 1 && identity.every((part, index) => part === parts[index]);
-  if (isOurs && typeof position === "string") return position;
-  throw new InvalidArgumentError(
-    `the cursor ${describe(cursor)} belongs to another list: pass that of a page of the same namespace, with the same ` +
-      "prefix and match, or none to begin anew",
-  );
-}
-
-function parseCursor(cursor: unknown): readonly unknown[] {
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(String(cursor), "base64url").toString("utf8"));
-    return Array.isArray(parsed) ? parsed : [];
-  } catch {
-    // Refused by the caller, with every other text that is no cursor.
-    return [];
-  }
 }
