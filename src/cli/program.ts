@@ -8,6 +8,7 @@ import { inspectCommand } from "./inspect-command.ts";
 import { limitCommand } from "./limit-command.ts";
 import { lockCommand } from "./lock-command.ts";
 import { lsCommand } from "./ls-command.ts";
+import { provisionCommand } from "./provision-command.ts";
 import { semaphoreCommand } from "./semaphore-command.ts";
 import { write, writeLine } from "./terminal.ts";
 import { watchCommand } from "./watch-command.ts";
@@ -53,10 +54,13 @@ export function createProgram(context: CliContext): Command {
     inspectCommand(context),
     forceReleaseCommand(context),
     watchCommand(context),
+    provisionCommand(context),
   ];
   for (const command of commands) {
     // Words too many are refused by the commands themselves, which know what was probably meant.
-    program.addCommand(command.copyInheritedSettings(program).allowExcessArguments());
+    for (const each of [command, ...command.commands])
+      each.copyInheritedSettings(program).allowExcessArguments();
+    program.addCommand(command);
   }
   return program;
 }

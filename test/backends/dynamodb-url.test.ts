@@ -60,6 +60,7 @@ describe("a dynamodb URL", () => {
       "dynamodb://eu-west-1/table?streams=all",
       /streams must be keys-only, new-image, old-image, both; got "all"/,
     ],
+    ["dynamodb://eu-west-1/table?tags=team", /tags must be like/],
     ["dynamodb://eu-west-1/table?encryption=yes", /encryption must be aws-owned/],
     ["dynamodb://eu-west-1/table?deletionProtection=yes", /deletionProtection must be true or false/],
     ["dynamodb://eu-west-1/table?tableClass=CHEAP", /tableClass must be/],

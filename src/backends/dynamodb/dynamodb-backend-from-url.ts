@@ -3,6 +3,7 @@ import type { Runtime } from "../../core/runtime.ts";
 import { type DynamodbBackend, openDynamodbBackend } from "./dynamodb-backend.ts";
 import { type DynamodbClient, resolveOptions } from "./options.ts";
 import { type ParsedUrl, parseDynamodbUrl } from "./parse-url.ts";
+import type { DynamodbProvisioningOptions } from "./provision/table-definition.ts";
 import { loadSdk, type Sdk } from "./sdk.ts";
 
 /** Options of {@link dynamodbBackendFromUrl}. */
@@ -39,6 +40,17 @@ export async function dynamodbBackendFromUrl(
     ordinary.destroy();
     heartbeats.destroy();
   });
+}
+
+/**
+ * What a URL says of a table, for `dynamodbProvisioning`.
+ *
+ * @throws InvalidArgumentError for a URL it cannot use.
+ */
+export function dynamodbOptionsFromUrl(url: string): DynamodbProvisioningOptions {
+  const { region, options } = parseDynamodbUrl(url);
+  const { requestTimeout: _time, allowEventualGlobalTable: _replicas, ...table } = options;
+  return { ...(table as DynamodbProvisioningOptions), ...(region === undefined ? {} : { region }) };
 }
 
 function makeClient(sdk: Sdk, { region, endpoint }: ParsedUrl, requestTimeoutMs: number, maxSockets: number) {

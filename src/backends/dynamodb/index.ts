@@ -1,5 +1,9 @@
 export { type DynamodbBackend, dynamodbBackend, dynamodbClientOf } from "./dynamodb-backend.ts";
-export { type DynamodbUrlOptions, dynamodbBackendFromUrl } from "./dynamodb-backend-from-url.ts";
+export {
+  type DynamodbUrlOptions,
+  dynamodbBackendFromUrl,
+  dynamodbOptionsFromUrl,
+} from "./dynamodb-backend-from-url.ts";
 export {
   type DynamodbFence,
   type DynamodbFenceOptions,

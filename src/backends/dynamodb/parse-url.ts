@@ -28,6 +28,7 @@ const knownParameters = [
   "streams",
   "deletionProtection",
   "tableClass",
+  "tags",
 ];
 
 /**
@@ -92,6 +93,7 @@ function attributesOf(parameters: Parameters): Partial<AttributeNames> {
 }
 
 function tableOptionsOf(parameters: Parameters): TableOptions {
+  const tags = parameters.get("tags");
   const texts = ["encryption", "streams", "tableClass"].filter((name) => parameters.has(name));
   // What they may say is checked with the other options of a table.
   const given: TableOptions = Object.fromEntries(texts.map((name) => [name, parameters.get(name)]));
@@ -100,7 +102,14 @@ function tableOptionsOf(parameters: Parameters): TableOptions {
     pointInTimeRecovery: flag(parameters, "pointInTimeRecovery") ?? false,
     deletionProtection: flag(parameters, "deletionProtection") ?? false,
     ...given,
+    ...(tags === undefined ? {} : { tags: tagsOf(tags) }),
   };
+}
+
+function tagsOf(text: string): Readonly<Record<string, string>> {
+  const tags = text.split(",").map((tag) => /^([^=]+)=(.*)$/.exec(tag)?.slice(1) as [string, string]);
+  if (tags.every((tag) => tag !== undefined)) return Object.fromEntries(tags);
+  throw new InvalidArgumentError(`tags must be like team=billing,stage=test; got ${describe(text)}`);
 }
 
 function billingOf(parameters: Parameters): NonNullable<TableOptions["billing"]> {

@@ -27,7 +27,7 @@ const optionNames = ["table", "attributes", "create", "listIndex", "timeToLive",
 export function tableDefinition(options: DynamodbProvisioningOptions): TableDefinition {
   checkOptions("dynamodbProvisioning", options, optionNames);
   const { region, account, ...rest } = options;
-  if (!/^[a-z]{2}[-a-z]*-\d+$/.test(region ?? "aa-1") || !/^\d{12}$/.test(account ?? "123456789012")) {
+  if (!/^[-a-z0-9]+$/.test(region ?? "any") || !/^\d{12}$/.test(account ?? "123456789012")) {
     throw new InvalidArgumentError(
       `region and account must be like eu-west-1 and 123456789012; got ${describe(region)} and ${describe(account)}`,
     );
