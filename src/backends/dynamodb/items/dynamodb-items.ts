@@ -13,6 +13,8 @@ import { guard, type ItemTable, type ItemWrite, readItem, requesterOf, toItem, w
 import { type ItemTransactionEntry, type ItemUpdate, itemUpdate } from "./item-update.ts";
 import type { EnvironmentTable } from "./table-from-environment.ts";
 
+const writeOptions = ["when", "returning"];
+
 /** Options of {@link dynamodbItems}. */
 export interface DynamodbItemsOptions {
   /** Stays yours, and open. */
@@ -123,15 +125,15 @@ export function dynamodbItems<T extends object = Record<string, unknown>>(
     names,
     requester: requesterOf(client, { ...settings, table: name }),
   };
-  const putInput = (item: T, when: ItemCondition | undefined) => ({
-    Item: toItem(table, item),
-    ...guard(new Expression(), when),
-  });
-  const keyInput = (key: ItemKey, when: ItemCondition | undefined) => ({
-    Key: toKey(names, key),
-    ...guard(new Expression(), when),
-  });
-  const old = ({ returning }: ItemWriteOptions) => returning !== undefined && { ReturnValues: "ALL_OLD" };
+  const guarded = (what: string, options: ItemWriteOptions, known: readonly string[] = ["when"]) => {
+    checkOptions(what, options, known);
+    const { when, returning } = options;
+    if (![undefined, "old"].includes(returning)) throw refused("returning", '"old", or left out', returning);
+    return {
+      ...guard(new Expression(), when),
+      ...(returning !== undefined && { ReturnValues: "ALL_OLD" }),
+    };
+  };
   const repeatable = ({ when, returning }: ItemWriteOptions) => when === undefined && returning === undefined;
   const readInput = (what: string, options: ItemReadOptions, known = ["consistent", "project"]) => {
     checkOptions(what, options, known);
@@ -159,14 +161,12 @@ export function dynamodbItems<T extends object = Record<string, unknown>>(
       return (await readItem(table, toKey(names, key), input)) !== null;
     },
     async put(item, options = {}) {
-      checkWriteOptions("put", options);
-      const input = { ...putInput(item, options.when), ...old(options) };
+      const input = { ...guarded("put", options, writeOptions), Item: toItem(table, item) };
       const leaves = options.returning === undefined ? item : null;
       return write(table, "PutItem", input, { repeatable: repeatable(options), leaves });
     },
     async delete(key, options = {}) {
-      checkWriteOptions("delete", options);
-      const input = { ...keyInput(key, options.when), ...old(options) };
+      const input = { ...guarded("delete", options, writeOptions), Key: toKey(names, key) };
       return write(table, "DeleteItem", input, { repeatable: repeatable(options) });
     },
     async putMany(items) {
@@ -188,21 +188,21 @@ export function dynamodbItems<T extends object = Record<string, unknown>>(
     update: (key) => itemUpdate<T>(table, toKey(names, key)),
     query: (options) => itemPages(table, "Query", options),
     scan: (options) => itemPages(table, "Scan", options ?? {}),
-    transactPut: (item, { when } = {}) => ({ Put: { TableName: name, ...putInput(item, when) } }),
-    transactDelete: (key, { when } = {}) => ({ Delete: { TableName: name, ...keyInput(key, when) } }),
+    transactPut: (item, options = {}) => ({
+      Put: { TableName: name, Item: toItem(table, item), ...guarded("transactPut", options) },
+    }),
+    transactDelete: (key, options = {}) => ({
+      Delete: { TableName: name, Key: toKey(names, key), ...guarded("transactDelete", options) },
+    }),
     transactCheck(key, when) {
       if (when === undefined) throw refused("when", "a condition", when);
-      return { ConditionCheck: { TableName: name, ...keyInput(key, when) } };
+      return {
+        ConditionCheck: { TableName: name, Key: toKey(names, key), ...guarded("transactCheck", { when }) },
+      };
     },
     transactGet(key, options = {}) {
       const { ConsistentRead: _, ...input } = readInput("get", options, ["project"]);
       return { Get: { TableName: name, Key: toKey(names, key), ...input } };
     },
   };
-}
-
-function checkWriteOptions(what: string, options: ItemWriteOptions): void {
-  checkOptions(what, options, ["when", "returning"]);
-  const { returning = "old" } = options;
-  if (returning !== "old") throw refused("returning", '"old", or left out', returning);
 }

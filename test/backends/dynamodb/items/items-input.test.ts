@@ -116,6 +116,16 @@ describe("options that cannot work are refused:", () => {
     ["of getMany", () => items.getMany(["a"], { limit: 1 } as never), /getMany has no option "limit"/],
     ["of put", () => items.put({ email: "a" }, { if: 1 } as never), /put has no option "if"/],
     ["of returning", () => items.delete("a", { returning: "new" as never }), /^returning must be "old"/],
+    [
+      "of transactPut",
+      async () => items.transactPut({ email: "a" }, { if: 1 } as never),
+      /transactPut has no option "if"/,
+    ],
+    [
+      "of transactDelete",
+      async () => items.transactDelete("a", { returning: "old" } as never),
+      /no option "returning"/,
+    ],
     ["of run", () => dynamodbTransaction(client).run({ id: "a" } as never), /run has no option "id"/],
   ])("an option %s that there is not", async (_, call, message) => {
     await expect(call()).rejects.toThrow(message);
