@@ -50,10 +50,12 @@ export function createKeyValue<T, In = T>(
   const place = { coordinator: host.records.namespace, path };
   checkPlace(place);
   const { schema } = options ?? {};
-  const plain = options?.codec ?? ((outer?.codec ?? jsonCodec()) as unknown as Codec<T, In>);
+  const plain = options?.codec ?? ((outer?.plain ?? jsonCodec()) as unknown as Codec<T, In>);
   checkCodec(plain);
+  const inherited = options?.codec ?? ((outer?.codec ?? plain) as unknown as Codec<T, In>);
+  // A schema takes the place of the outer one, and keeps the codec beneath it.
   const codec =
-    schema === undefined ? plain : (schemaCodec(schema, plain as Codec<unknown, In>) as Codec<T, In>);
+    schema === undefined ? inherited : (schemaCodec(schema, plain as Codec<unknown, In>) as Codec<T, In>);
   const compression =
     options?.compression === undefined ? outer?.compression : resolveCompression(options.compression);
   const history = parseCount("history", options?.history, outer?.history ?? 1, historyMax);
@@ -61,7 +63,7 @@ export function createKeyValue<T, In = T>(
   return new KeyValueStore(
     host,
     path,
-    new TypedEntries(host, new EntryStore(host.records, place), { codec, compression, life, history }),
+    new TypedEntries(host, new EntryStore(host.records, place), { codec, plain, compression, life, history }),
   );
 }
 
