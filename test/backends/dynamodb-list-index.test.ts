@@ -366,6 +366,14 @@ describe("a table with the index", () => {
     expect(store.proxy.seen).toEqual(["GetItem", "Scan"]);
   });
 
+  test("whose mark these credentials may not read is scanned", async () => {
+    await using store = await indexedStore();
+    await putNow(store.direct, "app.kv.a", "one");
+    store.proxy.always("GetItem", { kind: "answer", answer: dynamodbError("AccessDeniedException") });
+    expect(await listed(store.listing, "app.kv.")).toEqual(["app.kv.a"]);
+    expect(store.proxy.seen.slice(-2)).toEqual(["GetItem", "Scan"]);
+  });
+
   test("whose name cannot be is refused", async () => {
     await expect(dynamodbBackendFromUrl(tableUrl("table", undefined, "&listIndex=a"))).rejects.toThrow(
       /listIndex must be 3 to 255/,
