@@ -37,16 +37,20 @@ export class OnceRuns implements Pooled {
   readonly #looks = new Map<string, Promise<Roster>>();
   readonly #riders = new Set<PendingAnswer<OnceResult | undefined>>();
 
+  #calls = 0;
+  #isClosed = false;
+
   constructor(host: OnceHost) {
     this.#host = host;
   }
 
   get isBusy(): boolean {
-    return this.#efforts.size + this.#looks.size + this.#riders.size > 0;
+    return this.#calls > 0;
   }
 
   /** Work that runs is waited for elsewhere. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     for (const rider of this.#riders) rider.reject(new ClosedError("the coordinator was closed"));
   }
 
@@ -54,9 +58,11 @@ export class OnceRuns implements Pooled {
   async answer(call: OnceCall): Promise<unknown> {
     const { key } = call;
     const queue = this.#host.rosters.queue({ kind: "once", name: key, isShared: false, idleTtlMs });
+    this.#calls += 1;
     try {
       return await readResult(call, await this.#settle(call, queue));
     } finally {
+      this.#calls -= 1;
       // There may be many keys, and large results.
       queue.board.forget();
     }
@@ -117,6 +123,7 @@ export class OnceRuns implements Pooled {
     );
     this.#riders.add(rider);
     rider.onAnswered(() => this.#riders.delete(rider));
+    if (this.#isClosed) void this.close();
     void effort.over.promise.then((result) => rider.resolve(result));
     return inTime(call, rider.promise);
   }
