@@ -154,6 +154,7 @@ describe("who comes while the work runs", () => {
     for (const { coordinator } of [one, other]) {
       const refused = coordinator.once("pay", work, { wait: 0 });
       await expect(now(world.runtime, refused)).rejects.toMatchObject({ code: "IN_PROGRESS" });
+      if (coordinator === other.coordinator) expect(kinds(other)).toEqual(["get", "time", "get"]);
       const impatient = track(world.runtime, coordinator.once("pay", work, { wait: "1s" }));
       await world.runtime.advance(1_000);
       expect(impatient.error).toMatchObject({ code: "IN_PROGRESS" });
