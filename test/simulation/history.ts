@@ -1,5 +1,6 @@
 import type { StoredRecord } from "../../src/core/backend.ts";
 import { type CounterRecord, decodeCounter } from "../../src/core/counter-record.ts";
+import { decodeEntry, versionOf } from "../../src/kv/entry-record.ts";
 import type { Roster } from "../../src/roster/roster.ts";
 import { decodeRoster } from "../../src/roster/roster-record.ts";
 import { decodeSession, type SessionRecord } from "../../src/sessions/session-record.ts";
@@ -11,6 +12,15 @@ export type Decoded =
   | { readonly kind: "session"; readonly session: string; readonly record: SessionRecord }
   | { readonly kind: "counter"; readonly name: string; readonly counter: CounterRecord }
   | { readonly kind: "limit"; readonly record: string }
+  | {
+      readonly kind: "entry";
+      readonly namespace: string;
+      readonly name: string;
+      readonly version: string;
+      /** `undefined`: it was deleted. */
+      readonly value: number | undefined;
+      readonly updatedAtMs: number;
+    }
   | { readonly kind: "blocks"; readonly name: string; readonly last: number };
 
 /** What one store event did to one key. */
@@ -115,6 +125,11 @@ export type Happening =
     }
   | { readonly what: "add asked"; readonly call: number; readonly name: string; readonly delta: number }
   | { readonly what: "added"; readonly call: number; readonly name: string; readonly sum: number }
+  | { readonly what: "entry add asked"; readonly call: number; readonly name: string; readonly delta: number }
+  | { readonly what: "entry added"; readonly call: number; readonly name: string; readonly sum: number }
+  | { readonly what: "entry not added"; readonly call: number; readonly name: string; readonly code: string }
+  /** What became of a transaction: `OK`, or the code of an error. */
+  | { readonly what: "moved"; readonly call: number; readonly name: string; readonly code: string }
   /** Nobody knows whether the add was applied. */
   | { readonly what: "add doubtful"; readonly call: number; readonly name: string; readonly code: string }
   | { readonly what: "tokens asked"; readonly call: number; readonly name: string; readonly cost: number }
@@ -196,10 +211,18 @@ export function decode(record: StoredRecord | null): Decoded | null {
   const [, kind, name = ""] = key.split(".");
   if (kind === "session") return { kind: "session", session: name, record: decodeSession(key, value) };
   if (kind === "counter") return { kind: "counter", name, counter: decodeCounter(key, value) };
+  if (kind === "kv") return entryIn(key, name, value);
   if (kind === "rate-limit") return { kind: "limit", record: textDecoder.decode(value) };
   if (kind === "sequence-blocks") return { kind: "blocks", name, last: decodeCounter(key, value).sum };
   const { roster, name: lockName } = decodeRoster(key, value);
   return { kind: "roster", name: lockName, roster };
+}
+
+function entryIn(recordKey: string, namespace: string, bytes: Uint8Array): Decoded {
+  const { key, newest } = decodeEntry(recordKey, bytes);
+  const value = newest.value && Number(textDecoder.decode(newest.value.bytes));
+  const { updatedAtMs } = newest;
+  return { kind: "entry", namespace, name: key, version: versionOf(newest), value, updatedAtMs };
 }
 
 /** One line for each event: the same seed gives the same text, byte for byte. */
@@ -223,6 +246,7 @@ function textOf(decoded: Decoded | null): string {
   if (decoded === null) return "nothing";
   if (decoded.kind === "counter") return JSON.stringify([decoded.counter.sum, ...decoded.counter.receipts]);
   if (decoded.kind === "limit") return decoded.record;
+  if (decoded.kind === "entry") return `${decoded.value ?? "deleted"} at ${decoded.updatedAtMs}`;
   if (decoded.kind === "blocks") return `numbers up to ${decoded.last}`;
   if (decoded.kind === "session") {
     const { record } = decoded;

@@ -29,6 +29,9 @@ export const moreRarities = [
   "number worked with",
   "number worked with again",
   "rest of a block given back",
+  "added to an entry",
+  "entry changed by somebody else first",
+  "money moved",
 ] as const;
 
 export type MoreRarity = (typeof moreRarities)[number];
@@ -92,6 +95,10 @@ function rarityOf(event: HistoryEvent, webLock: string): MoreRarity | undefined 
     return event.source === "degraded" ? "tokens denied while the store was away" : "tokens denied";
   }
   if (event.what === "tokens settled" && event.code === "OK") return "reservation settled";
+  if (event.what === "entry added") return "added to an entry";
+  if (event.what === "moved" && event.code === "OK") return "money moved";
+  if (event.what === "entry not added" && event.code === "CONFLICT")
+    return "entry changed by somebody else first";
   const isRefused = event.what === "not granted" && event.name === webLock && event.code === "NONE";
   return isRefused ? "web lock not available" : undefined;
 }

@@ -10,6 +10,7 @@ export const themes = [
   "web locks",
   "limits",
   "sequences",
+  "entries",
 ] as const;
 
 export type Theme = (typeof themes)[number];
@@ -17,7 +18,8 @@ export type Theme = (typeof themes)[number];
 /** Locks are what everything else stands on: most worlds are about them. */
 const themesOfTwenty: readonly Theme[] = [
   "limits",
-  ...Array<Theme>(8).fill("locks"),
+  ...Array<Theme>(7).fill("locks"),
+  "entries",
   "sequences",
   ...Array<Theme>(2).fill("elections"),
   "groups",

@@ -8,6 +8,7 @@ import {
   nothingIsUncaught,
   releasesTellTheTruth,
 } from "./endings.ts";
+import { entriesCountOnce, entriesRise, transactionsAreWhole } from "./entries.ts";
 import { holdersActInTurn, sectionsDoNotOverlap } from "./exclusion.ts";
 import { fencesRise, grantsHaveFencesOfTheirOwn, resourceIsSafe } from "./fences.ts";
 import { forcedReleasesTake, theTakenAreTold } from "./forced.ts";
@@ -63,4 +64,7 @@ export const checkers: readonly Checker[] = [
   limitsHold,
   numbersAreUniqueAndRise,
   numbersHaveNoGaps,
+  entriesCountOnce,
+  transactionsAreWhole,
+  entriesRise,
 ];

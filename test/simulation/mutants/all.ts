@@ -1,4 +1,5 @@
 import { counterMutants } from "./counter-mutants.ts";
+import { entryMutants } from "./entry-mutants.ts";
 import { limitMutants } from "./limit-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { primitiveMutants } from "./primitive-mutants.ts";
@@ -14,4 +15,5 @@ export const mutants: readonly Mutant[] = [
   ...counterMutants,
   ...limitMutants,
   ...sequenceMutants,
+  ...entryMutants,
 ];

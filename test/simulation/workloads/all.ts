@@ -1,5 +1,6 @@
 import { barrierWorkloads } from "./barriers.ts";
 import { counterWorkloads } from "./counters.ts";
+import { entryWorkloads } from "./entries.ts";
 import { groupWorkloads } from "./groups.ts";
 import { limitWorkloads } from "./limits.ts";
 import { lockWorkloads } from "./locks.ts";
@@ -18,4 +19,5 @@ export const workloads: readonly Workload[] = [
   ...webLockWorkloads,
   ...limitWorkloads,
   ...sequenceWorkloads,
+  ...entryWorkloads,
 ];

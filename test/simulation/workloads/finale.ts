@@ -1,6 +1,7 @@
 import type { Client } from "../client.ts";
 import type { Stage, Theme } from "../stage.ts";
 import { passTogether } from "./barriers.ts";
+import { addInPeace } from "./entries.ts";
 import { shareEvenly } from "./groups.ts";
 import { takeInPeace } from "./limits.ts";
 import { runNextSlot } from "./schedules.ts";
@@ -23,6 +24,7 @@ const finales: Readonly<Partial<Record<Theme, (finale: Finale) => Promise<void>>
   "web locks": stealInPeace,
   limits: takeInPeace,
   sequences: numberInPeace,
+  entries: addInPeace,
 };
 
 /** How worlds of a theme end; what they do with locks comes before that. */

@@ -1,0 +1,51 @@
+import type { Theme } from "../stage.ts";
+import { type Mutant, mutant } from "./mutant.ts";
+
+const theme: Theme = "entries";
+const rules = "kv/entry-rules.ts";
+const counted = "what was added to an entry is there once";
+
+/** Bugs of key-value stores and transactions, by which a write would be lost, done twice, or done in part. */
+export const entryMutants: readonly Mutant[] = [
+  mutant(
+    "a write to an entry does not know its own mark",
+    rules,
+    "hasStamp(record?.stamps ?? [], writer, sequence)",
+    "hasStamp(record?.stamps ?? [], writer, sequence + 1)",
+    counted,
+  ),
+  mutant(
+    "an update does not look whether somebody came in between",
+    "kv/update-entry.ts",
+    "return isSame(found, current) ? this.#put(value, current)",
+    "return isSame(found, current) || current.visible ? this.#put(value, current)",
+    counted,
+  ),
+  mutant(
+    "any version will do",
+    "kv/typed-entries.ts",
+    "versionOf(visible) === ifVersion",
+    "versionOf(visible) !== undefined",
+    counted,
+  ),
+  mutant(
+    "the time of an entry is that of the store, whatever stood there before",
+    rules,
+    "Math.max(Math.floor(earliestMs), (record?.newest.updatedAtMs ?? 0) + 1)",
+    "Math.floor(earliestMs)",
+    "each write to an entry is later than the one before",
+  ),
+  mutant(
+    "a transaction writes over what it has read and others changed",
+    "transactions/commit-plan.ts",
+    '...{ kind: "put", key, value: encodeEntry({ ...record, stamps: stamp(record.stamps) }) },\n      expect: sightings.get(key)?.record?.version ?? null,',
+    '...{ kind: "put", key, value: encodeEntry({ ...record, stamps: stamp(record.stamps) }) },',
+  ),
+  mutant(
+    "a transaction whose answer was lost is run again at once",
+    "transactions/settle-commit.ts",
+    "if (isMarked()) return true;",
+    "if (isMarked()) return false;",
+    counted,
+  ),
+].map((each) => ({ ...each, theme }));
