@@ -32,6 +32,10 @@ export class Deadlines {
     heap[index] = { atMs, id };
   }
 
+  get size(): number {
+    return this.#heap.length;
+  }
+
   /** The next one that counts. */
   get next(): Deadline | undefined {
     for (let first = this.#heap[0]; first !== undefined; first = this.#heap[0]) {

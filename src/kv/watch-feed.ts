@@ -152,8 +152,10 @@ export class WatchFeed {
   #resetIfLate({ earliestMs, latestMs }: StoreTime): boolean {
     const { since, updatesOnly } = this.#options;
     const { afterMs } = this.#tells;
+    // It came to that already, or nothing is gone on from.
+    if (since === undefined || afterMs === Number.POSITIVE_INFINITY) return false;
     // From the future: the store's clock was set back, or it is another store.
-    const isFuture = since !== undefined && since.atMs > latestMs + slackMs;
+    const isFuture = since.atMs > latestMs + slackMs;
     if (!isFuture && latestMs - afterMs < tombstoneMs) return false;
     this.#tells = tellsFirst({ updatesOnly, since: undefined });
     this.#known.clear();

@@ -1,7 +1,7 @@
 // Goal: whatever becomes of hints and reads, a watch tells the newest state of each key, and never an older one after it.
 import { describe, expect, test } from "vitest";
 import { PermissionDeniedError, UnsupportedError } from "../../src/index.ts";
-import { createWatchWorld, readAll, type WatchWorld } from "./watch-world.ts";
+import { createWatchWorld, readAll, settleAll, type WatchWorld } from "./watch-world.ts";
 
 async function watching(world: WatchWorld = createWatchWorld()) {
   await world.entries.set("a", 1);
@@ -253,7 +253,7 @@ describe("a value whose time is over", () => {
     for (const index of keys)
       await entries.set(`key-${index}`, index, { ttl: 1_000 * (1 + ((index * 37) % 90)) });
     const reader = readAll(watched.watch({ resync: "1h" }));
-    for (let settled = 0; settled < 5; settled += 1) await runtime.settle();
+    await settleAll(runtime);
     expect(reader.take()).toHaveLength(90);
     for (let second = 1; second <= 90; second += 1) {
       await runtime.advance(1_000 + (second === 1 ? 100 : 0));

@@ -169,3 +169,8 @@ export function textOf(change: Change<number> | Reset): string {
   const { operation, key } = change;
   return operation === "put" ? `${sign}put ${key}=${change.value}` : `${sign}${operation} ${key}`;
 }
+
+/** Lets everything happen that waits for no timer, however long its chains of promises are. */
+export async function settleAll(runtime: VirtualRuntime): Promise<void> {
+  for (let settled = 0; settled < 50; settled += 1) await runtime.settle();
+}

@@ -1,7 +1,7 @@
 // Goal: a watch tells what is there, and then what changes, as its options say; and it ends without leaving anything behind.
 import { describe, expect, test } from "vitest";
 import { type Change, InvalidArgumentError, InvalidValueError } from "../../src/index.ts";
-import { createWatchWorld, readAll } from "./watch-world.ts";
+import { createWatchWorld, readAll, settleAll } from "./watch-world.ts";
 
 describe("a watch tells", () => {
   test("what is there, that it is ready, and then what changes", async () => {
@@ -54,7 +54,7 @@ describe("a watch tells", () => {
       await entries.set("key-9", 1);
     };
     const reader = readAll(watched.watch());
-    for (let settled = 0; settled < 20; settled += 1) await runtime.settle();
+    await settleAll(runtime);
     const { changes } = reader;
     const initial = changes.filter(({ isInitial }) => isInitial);
     expect(initial).toHaveLength(350);
