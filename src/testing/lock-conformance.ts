@@ -15,6 +15,7 @@ import { scheduleCases } from "./conformance/schedule-cases.ts";
 import { sequenceCases } from "./conformance/sequence-cases.ts";
 import type { ConformanceCase } from "./conformance/support.ts";
 import { transactionCases } from "./conformance/transaction-cases.ts";
+import { watchCases } from "./conformance/watch-cases.ts";
 import { webLockCases } from "./conformance/web-lock-cases.ts";
 
 /**
@@ -58,6 +59,7 @@ export function lockConformance(options: LockConformanceOptions): readonly Confo
     ...sequenceCases,
     ...onceCases,
     ...transactionCases,
+    ...watchCases,
     ...webLockCases,
   ];
   return definitions.map((definition) => bindLockCase(definition, options));
