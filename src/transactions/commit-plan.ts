@@ -24,6 +24,8 @@ export interface PlanContext {
 export interface CommitPlan {
   readonly puts: readonly (Operation & { readonly kind: "put" })[];
   readonly checks: readonly (Operation & { readonly kind: "check" })[];
+  /** When what a put replaces was written, by key: what is written later is younger. */
+  readonly replacedAtMs: ReadonlyMap<string, number>;
 }
 
 /**
@@ -38,6 +40,7 @@ export function planCommit(
 ): CommitPlan {
   const { run, sightings, guards, isChecked } = context;
   const puts: (Operation & { readonly kind: "put" })[] = [];
+  const replacedAtMs = new Map<string, number>();
   const checked = new Set([...run.used.keys(), ...guards]);
   for (const [key, change] of run.pending) {
     const found = run.used.get(key) ?? seenNow(run, key, now);
@@ -47,6 +50,7 @@ export function planCommit(
       continue;
     }
     checked.delete(key);
+    replacedAtMs.set(key, found.state.record?.newest.updatedAtMs ?? 0);
     const ttlMs = recordTtlMs(record);
     puts.push({
       ...{ kind: "put", key, value: encodeEntry({ ...record, stamps: stamp(record.stamps) }) },
@@ -57,7 +61,7 @@ export function planCommit(
   const checks = [...checked].map(
     (key) => ({ kind: "check", key, expect: sightings.get(key)?.record?.version ?? null }) as const,
   );
-  return { puts, checks };
+  return { puts, checks, replacedAtMs };
 }
 
 function seenNow(run: Run, key: string, now: StoreTime): FoundEntry {

@@ -1,4 +1,4 @@
-import type { Operation } from "../core/backend.ts";
+import type { Conflict, StoredRecord } from "../core/backend.ts";
 import { backoffMs } from "../core/backoff.ts";
 import { OutcomeUnknownError, UnavailableError, UnsupportedError } from "../core/errors.ts";
 import { type Runtime, sleep } from "../core/runtime.ts";
@@ -40,10 +40,10 @@ export async function settleCommit(commit: CommitToSettle): Promise<boolean> {
   let failure: unknown;
   for (let copies = 1; copies <= copiesMax; copies += 1) {
     try {
-      const { committed } = await sightings.commit(operations, options);
-      if (committed) return true;
+      const result = await sightings.commit(operations, options);
+      if (result.committed) return true;
       if (failure === undefined) return false;
-      const isApplied = await findOut(commit);
+      const isApplied = await findOut(commit, result.conflicts);
       if (isApplied !== undefined) return isApplied;
     } catch (error) {
       const isUnknown = error instanceof OutcomeUnknownError;
@@ -58,33 +58,52 @@ export async function settleCommit(commit: CommitToSettle): Promise<boolean> {
   return lastWord(commit, failure);
 }
 
-/** What the records tell of a commit that may have been applied. `undefined`: it may still be. */
-async function findOut({
-  sightings,
-  plan: { puts, checks },
-  isStamped,
-}: CommitToSettle): Promise<boolean | undefined> {
-  const keys = puts.map(({ key }) => key);
-  const hasMoved = ({ key, expect }: Operation): boolean => {
-    return (sightings.get(key)?.record?.version ?? null) !== expect;
-  };
-  const isMarked = (): boolean =>
-    keys.some((key) => {
-      const record = sightings.get(key)?.record ?? null;
-      return record !== null && isStamped(decodeEntry(key, record.value).stamps);
-    });
-  await sightings.read([...keys, ...checks.map(({ key }) => key)]);
-  if (isMarked()) return true;
-  // One that it writes has another state, and not by it.
-  if (puts.some(hasMoved)) return false;
-  if (!checks.some(hasMoved)) return undefined;
-  // It may have been applied after they were read, and before what it checks moved on. From now on it cannot.
+/**
+ * What the records tell of a commit that may have been applied, once a copy of it was refused over these conflicts.
+ * `undefined`: it may still be applied, or nothing is left that tells.
+ */
+async function findOut(commit: CommitToSettle, conflicts: readonly Conflict[]): Promise<boolean | undefined> {
+  const { sightings, plan } = commit;
+  const keys = plan.puts.map(({ key }) => key);
+  const found = conflicts.flatMap(({ current }) => current ?? []).filter(({ key }) => keys.includes(key));
+  const isTold = judge(commit, found);
+  if (isTold !== undefined) return isTold;
   await sightings.read(keys);
-  return isMarked();
+  const isSeen = judge(
+    commit,
+    keys.flatMap((key) => sightings.get(key)?.record ?? []),
+  );
+  if (isSeen !== undefined) return isSeen;
+  // What it checks had moved on before these were read, and none of them was written by it: it was not, and cannot be now.
+  const hasMoved = plan.checks.some(({ key, expect }) =>
+    conflicts.some(
+      ({ key: other, current }) => other === key && current !== undefined && current?.version !== expect,
+    ),
+  );
+  return hasMoved ? false : undefined;
+}
+
+/** A record with its mark: applied. Another one that is younger than what it was to replace: it is shut out for ever. */
+function judge(
+  { plan: { puts, replacedAtMs }, isStamped }: CommitToSettle,
+  records: readonly StoredRecord[],
+): boolean | undefined {
+  const entries = records.map(({ key, value, version }) => ({
+    key,
+    version,
+    entry: decodeEntry(key, value),
+  }));
+  if (entries.some(({ entry }) => isStamped(entry.stamps))) return true;
+  const isOvertaken = entries.some(({ key, version, entry }) => {
+    const isOther = puts.some((put) => put.key === key && put.expect !== version);
+    // An old read may show what was there before.
+    return isOther && entry.newest.updatedAtMs > (replacedAtMs.get(key) ?? 0);
+  });
+  return isOvertaken ? false : undefined;
 }
 
 async function lastWord(commit: CommitToSettle, failure: unknown): Promise<boolean> {
-  const isApplied = await findOut(commit).catch(() => undefined);
+  const isApplied = await findOut(commit, []).catch(() => undefined);
   if (isApplied === undefined) throw unresolved(subject, failure);
   const mayTryAgain = failure instanceof OutcomeUnknownError || failure instanceof UnavailableError;
   if (isApplied || mayTryAgain) return isApplied;
