@@ -14,9 +14,8 @@ import { type FeedOptions, slackMs, type TellsFirst, tellsFirst } from "./watch-
 import { NewestProofs } from "./watch-proofs.ts";
 import { WatchQueue } from "./watch-queue.ts";
 
-/** A reading of everything. */
+/** A reading of everything, which began then on the store's clock. */
 interface Scan {
-  /** When it began, on the store's clock. */
   readonly atMs: number;
   cursor: string | undefined;
 }
@@ -228,12 +227,15 @@ export class WatchFeed {
     const before = this.#known.get(id);
     const isNewest = await this.#proofs.isNewest(id, version);
     if (this.#isOver || !isNewest || this.#known.get(id) !== before) return {};
-    if (record !== undefined) this.#accept(id, record, now);
-    else if (before !== undefined && !before.isGone) {
+    if (record !== undefined) {
+      const removal = endOf(record, now);
+      // That there is none may have been told already, and forgotten since.
+      if (before === undefined && removal !== undefined) this.#known.accept(id, record, true);
+      else this.#accept(id, record, now);
+    } else if (before !== undefined && !before.isGone) {
       this.#known.vanish(id, before);
       const { key } = before;
-      const updatedAt = new Date(Math.floor(now.earliestMs));
-      this.#tellRemoval(id, { operation: "purge", key, version: null, updatedAt });
+      this.#tellRemoval(id, { operation: "purge", key, version: null, updatedAt: new Date(now.earliestMs) });
     }
     return {};
   }
@@ -241,7 +243,7 @@ export class WatchFeed {
   #accept(id: string, record: EntryRecord, now: StoreTime): void {
     const { newest, key } = record;
     const removal = endOf(record, now);
-    this.#known.accept(id, key, newest, removal !== undefined);
+    this.#known.accept(id, record, removal !== undefined);
     // The pause may be too long for it.
     if (newest.life !== undefined && this.#known.nextEndMs === newest.life.endsAtMs) this.poke();
     const isInitial = !this.#isReady && removal === undefined && this.#tells.all;
@@ -270,8 +272,7 @@ export class WatchFeed {
 
   async #pause(): Promise<void> {
     const delayMs = this.#delayMs();
-    const isDue = this.#failures === 0 && (delayMs <= 0 || this.#isPoked);
-    if (!isDue && !this.#isOver) {
+    if (!this.#isOver && (this.#failures > 0 || (delayMs > 0 && !this.#isPoked))) {
       this.#sleep = startSleep(this.#store.host.runtime, delayMs, { holdsProcessOpen: true });
       await this.#sleep.over;
     }

@@ -1,5 +1,5 @@
 import type { Version } from "../core/backend.ts";
-import { type EntryRecord, type Revision, versionOf } from "./entry-record.ts";
+import { type EntryRecord, versionOf } from "./entry-record.ts";
 import { Deadlines } from "./watch-deadlines.ts";
 
 /** What a watch remembers of an entry: of its value nothing. */
@@ -43,12 +43,12 @@ export class KnownEntries {
     return record.newest.updatedAtMs > (known?.atMs ?? this.#floorMs) ? "news" : "doubt";
   }
 
-  accept(id: string, key: string, revision: Revision, isGone: boolean): void {
-    const { updatedAtMs: atMs, life } = revision;
+  accept(id: string, { key, newest }: EntryRecord, isGone: boolean): void {
+    const { updatedAtMs: atMs, life } = newest;
     const endsAtMs = life?.endsAtMs;
     const round = this.#round;
     const before = this.#entries.get(id);
-    this.#entries.set(id, { key, version: versionOf(revision), atMs, endsAtMs, isGone, round });
+    this.#entries.set(id, { key, version: versionOf(newest), atMs, endsAtMs, isGone, round });
     const isSet = before?.endsAtMs === endsAtMs && !before?.isGone;
     if (endsAtMs !== undefined && !isGone && !isSet) this.#deadlines.add(id, endsAtMs);
   }
