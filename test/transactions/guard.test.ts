@@ -94,6 +94,21 @@ test("a paused holder whose lock went to somebody else commits nothing", async (
   expect(await stored(world)).toBe(undefined);
 });
 
+test("an old read that does not show the holder yet is not believed", async () => {
+  const world = createWorld({ clients: 2 });
+  const { coordinator, spoil } = world.client(0);
+  const grant = await toEnd(world, coordinator.lock("it").acquire());
+  const { work, state } = guarded(grant);
+  let old = 3;
+  spoil(async ({ kind, keys }, send) => {
+    if (kind !== "get" || !keys.some((key) => key.includes(".lock.")) || old === 0) return send();
+    old -= 1;
+    return keys.map(() => null);
+  });
+  expect(await ending(world, coordinator.transaction(work))).toBe(1);
+  expect([state.runs, grant.state]).toEqual([1, "held"]);
+});
+
 test("grants of another coordinator, and what is none, are refused", async () => {
   const world = createWorld({ clients: 2 });
   const foreign = await toEnd(world, world.client(1).coordinator.lock("it").acquire());

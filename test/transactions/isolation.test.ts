@@ -139,4 +139,25 @@ describe.each(levels)("%s:", (isolation) => {
     expect(entry?.value).toBe("mine");
     expect(attempts).toBe(isolation === "serializable-snapshot" ? 2 : 1);
   });
+
+  test("what is deleted without a look is gone, also when others make it before the commit", async () => {
+    const world = createWorld({ clients: 2 });
+    const [client, other] = world.clients;
+    let isStruck = false;
+    client?.spoil(async ({ kind }, send) => {
+      if (kind === "commit" && !isStruck) {
+        isStruck = true;
+        await other?.coordinator.kv("default").set("gone", "other");
+      }
+      return send();
+    });
+    const work = (tx: Transaction): void => {
+      tx.delete("gone");
+      tx.set("y", "mine");
+    };
+    await toEnd(world, world.client(0).coordinator.transaction(work, { isolation }));
+    const entry = await toEnd(world, world.client(1).coordinator.kv("default").get("gone"));
+    // Where nothing is checked, there was nothing to delete.
+    expect(entry?.value).toBe(isChecked ? undefined : "other");
+  });
 });

@@ -10,8 +10,8 @@ import { type Client, createWorld, pass, toEnd, type World } from "./transaction
 type Lists = Readonly<Record<string, readonly number[]>>;
 interface Step {
   readonly key: string;
-  /** Appended; `undefined`: it was only read; `null`: it was deleted. */
-  readonly value: number | null | undefined;
+  /** Appended; `undefined`: it was only read; `null`: it was deleted; a list: put in its place. */
+  readonly value: number | readonly number[] | null | undefined;
   /** What was read; `undefined`: nothing was told. */
   readonly told: readonly number[] | undefined;
 }
@@ -23,7 +23,7 @@ const model: SequentialModel<Lists, readonly Step[]> = {
     for (const { key, value, told } of steps) {
       const list = next[key] ?? [];
       if (told !== undefined && told.join() !== list.join()) return undefined;
-      if (value !== undefined) next[key] = value === null ? [] : [...list, value];
+      if (value !== undefined) next[key] = typeof value === "number" ? [...list, value] : (value ?? []);
     }
     return next;
   },
@@ -53,6 +53,15 @@ async function work(world: World, tx: Transaction, isReadOnly: boolean): Promise
   const all = isAtOnce ? await tx.getMany<number[]>(chosen) : [];
   const steps: Step[] = [];
   for (const [index, key] of chosen.entries()) {
+    if (!isReadOnly && runtime.random() < 0.15) {
+      // Without a look at it.
+      appended += 1;
+      const value = runtime.random() < 0.5 ? null : [appended];
+      if (value === null) tx.delete(key);
+      else tx.set(key, value);
+      steps.push({ key, told: undefined, value });
+      continue;
+    }
     const told = (isAtOnce ? all[index] : await tx.get<number[]>(key)) ?? [];
     if (runtime.random() < 0.2) await pass(runtime, 20 * runtime.random());
     const chance = isReadOnly ? 0 : runtime.random();
