@@ -22,6 +22,7 @@ import { type EntryStore, entryOf, type SeenEntry } from "./entry-store.ts";
 import { type LifeTime, lifeOf, parseCount } from "./key-value-options.ts";
 import { type EntryOutcome, updateEntry } from "./update-entry.ts";
 import { createValueCoder, type ValueCoder } from "./value-coder.ts";
+import { expiryOf } from "./watch-news.ts";
 
 /** What a key-value store needs from its coordinator. */
 export interface KeyValueHost {
@@ -159,8 +160,9 @@ export class TypedEntries<T, In> {
       const { value, updatedAtMs } = revision;
       if (value === undefined)
         return { operation: "delete", key, version: versionOf(revision), updatedAt: new Date(updatedAtMs) };
-      // As it stood there by itself: what is over cannot be seen.
-      return this.show(key, { record: { ...record, newest: revision } });
+      // As it stood there by itself: what is over cannot be seen. That it is over is the newest state.
+      const entry = await this.show(key, { record: { ...record, newest: revision } });
+      return entry ?? (revision === record.newest ? expiryOf(record) : undefined);
     });
     return (await Promise.all(shown)).filter((entry) => entry !== undefined);
   }
@@ -190,7 +192,8 @@ export class TypedEntries<T, In> {
     return updateEntry(this.store, key, {
       ...{ next, signal, attempts, lockAfter, pastMax: this.settings.history - 1 },
       ...(life && { life }),
-      inLine: (work) => this.#host.inLine(`${this.store.name}/${key}`, work, signal),
+      // No user's lock is called like this, and every key has one.
+      inLine: (work) => this.#host.inLine(this.store.recordKey(key), work, signal),
     });
   }
 
