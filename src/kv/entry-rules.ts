@@ -15,6 +15,8 @@ export const tombstoneMs = 3_600_000;
 /** Room that is left for the first line of a record, beyond its key. */
 const headerBytes = 2_048;
 const headerBytesOfPast = 256;
+/** Larger records are not kept in memory between two calls. */
+const rememberedBytesMax = 4_096;
 
 /** The state of one entry. */
 export interface EntryState {
@@ -89,6 +91,7 @@ export function createEntryRules(
     },
     isStamped: ({ record }, writer, sequence) => hasStamp(record?.stamps ?? [], writer, sequence),
     ttlMs: ({ record }) => recordTtlMs(record as EntryRecord),
+    isLarge: ({ record }) => record !== undefined && bytesOf(record) > rememberedBytesMax,
   };
 }
 
@@ -115,6 +118,10 @@ export function recordAfter(
 export function recordTtlMs({ newest: { value, life } }: EntryRecord): number | undefined {
   if (value === undefined) return tombstoneMs;
   return life === undefined ? undefined : life.ttlMs + tombstoneMs;
+}
+
+function bytesOf({ newest, past }: EntryRecord): number {
+  return [newest, ...past].reduce((sum, { value }) => sum + (value?.bytes.length ?? 0), 0);
 }
 
 /** The record after a change, without its past. */

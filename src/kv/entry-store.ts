@@ -15,9 +15,6 @@ import {
   visibleAt,
 } from "./entry-rules.ts";
 
-/** Larger records are not kept in memory between two calls. */
-const rememberedBytesMax = 4_096;
-
 /** An entry as it stood in the store. */
 export interface SeenEntry {
   readonly record: EntryRecord | undefined;
@@ -87,10 +84,7 @@ export class EntryStore {
       now: () => this.host.clock.peek() ?? given,
       mark: () => this.newMark(),
     };
-    const answer = await record.run(command, signal);
-    const size = answer.left.record?.newest.value?.bytes.length ?? 0;
-    if (size > rememberedBytesMax) record.forget();
-    return answer;
+    return record.run(command, signal);
   }
 
   /** What tells a new revision apart: with the time of its write it is unique for its key. */

@@ -79,13 +79,20 @@ class UpdateRun {
   async #once(): Promise<EntryOutcome | undefined> {
     let mustQueue = false;
     let promised: { readonly next: Promise<StoredValue | undefined>; readonly found: FoundEntry } | undefined;
+    let decided:
+      | { readonly next: () => MaybeLater<StoredValue | undefined>; readonly found: FoundEntry }
+      | undefined;
     const answer = await this.#change((found) => {
       // Asked again, because others in the same write came in between: what was promised still stands, or fails below.
       if (promised !== undefined || mustQueue) return { kind: "keep" };
-      mustQueue = !this.#isInLine && this.#tries >= this.#update.lockAfter;
-      if (mustQueue) return { kind: "keep" };
-      this.#countTry();
-      const next = this.#update.next(found);
+      // Asked again only to make sure that nobody came in between: that is no other try.
+      if (decided === undefined || !isSame(decided.found, found)) {
+        mustQueue = !this.#isInLine && this.#tries >= this.#update.lockAfter;
+        if (mustQueue) return { kind: "keep" };
+        this.#countTry();
+        decided = { next: kept(() => this.#update.next(found)), found };
+      }
+      const next = decided.next();
       if (next instanceof Promise) {
         // Heard below; nobody may be left without a listener until then.
         next.catch(() => undefined);
@@ -146,6 +153,18 @@ function isSame(before: FoundEntry, now: FoundEntry): boolean {
   return (
     versionAt(before) === versionAt(now) && (before.visible === undefined) === (now.visible === undefined)
   );
+}
+
+/** What the work answers or throws, done once. */
+function kept<R>(work: () => R): () => R {
+  try {
+    const result = work();
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
 }
 
 function versionAt({ state: { record } }: FoundEntry): Version | undefined {

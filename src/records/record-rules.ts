@@ -19,6 +19,8 @@ export interface RecordRules<State, Command, Answer> {
   isStamped(state: State, writer: string, sequence: number): boolean;
   /** When the store may collect the record. `undefined`: never. */
   ttlMs(state: State): number | undefined;
+  /** Whether a state is too large to be remembered while nothing is in flight. Left out: none is. */
+  isLarge?(state: State): boolean;
 }
 
 /** What a command led to. */

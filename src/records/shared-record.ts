@@ -134,6 +134,7 @@ export class SharedRecord<State, Command, Answer> implements Pooled {
         for (const { reject } of batch) reject(error);
       }
     }
+    if (this.#seen !== undefined && this.#target.rules.isLarge?.(this.#seen.state)) this.#seen = undefined;
     this.#isRunning = false;
     for (const resolve of this.#onIdle.splice(0)) resolve();
   }
