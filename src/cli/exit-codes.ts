@@ -5,6 +5,7 @@ export const exitCodes = {
   ok: 0,
   usage: 64,
   corrupt: 65,
+  missing: 66,
   unavailable: 69,
   internal: 70,
   notAcquired: 75,
@@ -52,12 +53,13 @@ export const exitCodesHelp = `
 Exit codes:
   the command's own, and 128+N when signal N ended it; otherwise
    64  wrong usage: an option, name, duration or URL that cannot be used
-   65  the store, or a record in it, is damaged
+   65  the store, or a record in it, is damaged, or of another codec
+   66  a key is not there
    69  the store does not answer
    70  an error inside leasehold; please report it
    75  not acquired: held by others (--try), or the time was up (--wait); or
        a counter's bound is in the way, or its value is not the expected one;
-       or a limit denies it
+       or a limit denies it, or a condition of kv does not hold
    76  the lease was lost, or about to be, and the command was stopped
    77  the store's credentials or file permissions do not allow it
    78  the store is missing, or set up in a way that leasehold cannot use

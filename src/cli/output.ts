@@ -2,7 +2,7 @@
  * Writes what a program or a person asked for to standard output, all of it, however slowly it is read. Answers whether
  * anybody still reads. Unlike a message, it may wait: no command runs that shares the stream.
  */
-export function print(text: string): Promise<boolean> {
+export function print(text: string | Uint8Array): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const { stdout } = process;
     const fail = (error: NodeJS.ErrnoException): void => {

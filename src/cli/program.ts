@@ -5,6 +5,7 @@ import { electCommand } from "./elect-command.ts";
 import { exitCodesHelp } from "./exit-codes.ts";
 import { forceReleaseCommand } from "./force-release-command.ts";
 import { inspectCommand } from "./inspect-command.ts";
+import { kvCommand } from "./kv-command.ts";
 import { limitCommand } from "./limit-command.ts";
 import { lockCommand } from "./lock-command.ts";
 import { lsCommand } from "./ls-command.ts";
@@ -50,6 +51,7 @@ export function createProgram(context: CliContext): Command {
     electCommand(context),
     counterCommand(context),
     limitCommand(context),
+    kvCommand(context),
     lsCommand(context),
     inspectCommand(context),
     forceReleaseCommand(context),

@@ -1,0 +1,279 @@
+import { Command, Option } from "commander";
+import { InvalidValueError } from "../index.ts";
+import { parseDurationOption } from "./duration-option.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { CommandFailure, usageError } from "./failure.ts";
+import { getEntry, listEntries, showHistory, showStatus, watchEntries } from "./kv-reading.ts";
+import {
+  type CodecName,
+  codecNames,
+  type KvRun,
+  notThere,
+  openSpace,
+  parseSpaceName,
+  parseValue,
+  readInput,
+} from "./kv-space.ts";
+import { print, printable } from "./output.ts";
+import type { CliContext } from "./program.ts";
+import { addStoreOptions, connectToStore, findStore, type StoreOptions } from "./store-option.ts";
+
+interface SpaceOptions extends StoreOptions {
+  readonly store: string;
+  readonly codec?: CodecName;
+}
+
+interface WriteCommandOptions {
+  readonly file?: string;
+  readonly ttl?: string;
+  readonly initial?: string;
+  readonly ifVersion?: string;
+  readonly ifAbsent?: true;
+  readonly ifPresent?: true;
+  readonly history?: string;
+  readonly printVersion?: true;
+  readonly yes?: true;
+}
+
+/** What an action does once its words are checked; what it answers then runs with the store. */
+type Prepare<O> = (args: readonly string[], options: O) => Promise<(run: KvRun<O>) => Promise<void>>;
+
+const help = `
+What set is given is JSON where it is valid JSON, else text; so is a number that would be
+written back in another way, as 1.10. get prints text as text and JSON as JSON, and what was
+stored with --codec bytes as it is. Of a value, --json shows bytes in base64.
+
+A condition that does not hold changes nothing and ends with 75; where a key is not there,
+it ends with 66. What begins with - comes after --: leasehold kv set level -- -high
+
+Examples:
+  leasehold kv set greeting hello && leasehold kv get greeting
+  leasehold kv set session-7 '{"user":"ada"}' --ttl 30m
+  leasehold kv set deploying "$HOSTNAME" --if-absent --ttl 1h || echo "somebody else"
+  leasehold kv set logo --file logo.png --codec bytes --store assets/images
+  leasehold kv ls session- --values`;
+
+/** `leasehold kv ACTION`: values under keys. */
+export function kvCommand(context: CliContext): Command {
+  const kv = new Command("kv")
+    .summary("keep values under keys")
+    .description("Keeps values under keys, for programs on many machines.")
+    .usage("[options] ACTION KEY ...")
+    .addOption(
+      new Option(
+        "-s, --store <name>",
+        "the namespace of the keys; names with / between: one within another",
+      ).default("default"),
+    )
+    .addOption(
+      new Option("-c, --codec <name>", "how values are stored (default: json; reading: any)").choices(
+        codecNames,
+      ),
+    );
+  addStoreOptions(kv).helpOption("-h, --help", "print this help").helpCommand(false);
+  const add = <O extends object>(
+    form: string,
+    summary: string,
+    prepare: Prepare<O>,
+    options: readonly Option[] = [],
+  ) => {
+    const [name = "", ...words] = form.split(" ");
+    const command = new Command(name)
+      .summary(summary)
+      .description(`${summary[0]?.toUpperCase()}${summary.slice(1)}.`)
+      .usage(["[options]", ...words].join(" "));
+    for (const option of options) command.addOption(option);
+    command
+      .helpOption("-h, --help", "print this help")
+      .addHelpText(
+        "after",
+        "\nSee leasehold kv --help for the options --store, --codec, --url and --namespace.",
+      );
+    kv.addCommand(
+      command.action(async () => {
+        checkWords(name, words, command.args);
+        const own = command.opts<O>();
+        const { store, codec, ...given } = kv.opts<SpaceOptions>();
+        const names = parseSpaceName(store);
+        const run = await prepare(command.args, own);
+        // Who only looks, or deletes, creates nothing.
+        const setup = name === "set" || name === "increment";
+        const connecting = connectToStore(findStore(given, context.environment), { setup });
+        await using coordinator = await connecting;
+        const history = parseNumber("--history", (own as WriteCommandOptions).history);
+        const space = openSpace(coordinator, names, { codec, history });
+        const title = printable(`the store ${JSON.stringify(store)}`);
+        await run({ args: command.args, options: own, space, title, context });
+      }),
+    );
+  };
+  const json = (what: string) => new Option("--json", `print ${what}`);
+  const ttl = new Option(
+    "-t, --ttl <duration>",
+    "how long it lives, such as 30m (default: until it is changed)",
+  );
+  const ifVersion = new Option("--if-version <version>", "only if it is still this one");
+  const history = new Option(
+    "--history <number>",
+    "how many values of the key are kept, 1 to 64 (default: 1)",
+  );
+
+  add("get KEY", "print a value", async () => getEntry, [
+    json("the entry as JSON: key, value, version, ..."),
+  ]);
+  add("set KEY [VALUE]", "write a value: an argument, else standard input", prepareSet, [
+    new Option("-f, --file <path>", "the value is what this file holds"),
+    ...[ttl, history],
+    ifVersion.conflicts(["ifAbsent", "ifPresent"]),
+    new Option("--if-absent", "only if the key is not there").conflicts("ifPresent"),
+    new Option("--if-present", "only if the key is there"),
+    new Option("--print-version", "print the new version, for --if-version"),
+  ]);
+  add("delete KEY...", "delete entries", prepareDelete, [
+    new Option(ifVersion.flags, ifVersion.description),
+    history,
+  ]);
+  add("ls [PREFIX]", "list entries", async () => listEntries, [
+    new Option("--values", "show the values too"),
+    new Option("--keys", "only the keys, one in a line").conflicts(["values", "json"]),
+    json("one JSON object in a line for each"),
+  ]);
+  add(
+    "watch [PATTERN]",
+    "show entries, then changes as they come; * is any text, ? a character",
+    watchEntries,
+    [
+      new Option("--updates-only", "not what is there already"),
+      new Option("--since <cursor>", "go on after the change with this cursor, of --json"),
+      new Option(
+        "--resync <duration>",
+        "how often everything is read again, for what the store did not tell",
+      ),
+      json("one JSON object in a line for each"),
+    ],
+  );
+  add("history KEY", "show what was kept by --history, oldest first", async () => showHistory, [
+    json("one JSON object in a line for each"),
+  ]);
+  add("increment KEY [BY]", "add to a number, and print the sum", prepareIncrement, [
+    new Option("--initial <number>", "what is added to where there is none (default: 0)"),
+    new Option(ttl.flags, "how long it lives, if this creates it"),
+    history,
+  ]);
+  add("expire KEY DURATION|never", "give an entry another time to live, from now on", prepareExpire, [
+    history,
+  ]);
+  add("purge KEY", "erase an entry with its history and every trace", async () => purgeEntry);
+  add("clear", "delete every entry of the store", prepareClear, [new Option("--yes", "really")]);
+  add("status", "count what stands in the store", async () => showStatus, [json("a JSON object")]);
+  kv.addHelpText("after", help);
+  return kv.action(() => {
+    const names = kv.commands.map((each) => each.name()).join(", ");
+    const [action] = kv.args;
+    throw usageError(
+      action === undefined
+        ? `kv needs an action: ${names}`
+        : `kv has no action ${JSON.stringify(action)}; it has ${names}`,
+    );
+  });
+}
+
+function checkWords(name: string, words: readonly string[], args: readonly string[]): void {
+  const least = words.filter((word) => !word.startsWith("[")).length;
+  const most = words.some((word) => word.endsWith("...")) ? Number.POSITIVE_INFINITY : words.length;
+  if (args.length >= least && args.length <= most) return;
+  const got = args.length === 0 ? "nothing" : args.map((each) => JSON.stringify(each)).join(" ");
+  const hint = args.length > most ? ". Put what has spaces in quotes" : "";
+  throw usageError(`kv ${name} takes ${words.join(" ") || "no arguments"}; got ${got}${hint}`);
+}
+
+function parseNumber(option: string, text: string): number;
+function parseNumber(option: string, text: string | undefined): number | undefined;
+function parseNumber(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^[+-]?\d+(\.\d+)?$/.test(text)) return Number(text);
+  throw usageError(`${option} must be a number; got ${JSON.stringify(text)}`);
+}
+
+function conditionFailed(key: string, why: string): CommandFailure {
+  const message = `${JSON.stringify(key)} ${why}; nothing was changed`;
+  return new CommandFailure(exitCodes.notAcquired, printable(message));
+}
+
+const life = (ttl: string | undefined) =>
+  ttl === undefined ? {} : { ttl: parseDurationOption("--ttl", ttl, { minMs: 1 }) };
+
+const prepareSet: Prepare<WriteCommandOptions & SpaceOptions> = async ([key = "", argument], options) => {
+  const { file, ttl, ifVersion, ifAbsent, ifPresent, printVersion } = options;
+  const limits = life(ttl);
+  const bytes = await readInput(argument, file);
+  return async ({ space }) => {
+    const { codec, value } = await parseValue(bytes, space.codec);
+    const kv = space.open(codec);
+    const written = await unlessOther(async () => {
+      if (ifAbsent === true) return kv.setIfAbsent(key, value, limits);
+      if (ifPresent === true) return kv.setIfPresent(key, value, limits);
+      return kv.set(key, value, { ...limits, ...(ifVersion !== undefined && { ifVersion }) });
+    });
+    if (written?.committed === true) {
+      if (printVersion === true) await print(`${written.version}\n`);
+    } else if (ifVersion !== undefined) throw conditionFailed(key, `is not of version ${ifVersion}`);
+    else throw conditionFailed(key, ifAbsent === true ? "is there already" : "is not there");
+  };
+};
+
+/** What stands in the way may be of another codec, and nobody wants to see it. The new value was checked before. */
+async function unlessOther<R>(write: () => Promise<R>): Promise<R | undefined> {
+  try {
+    return await write();
+  } catch (error) {
+    if (error instanceof InvalidValueError) return undefined;
+    throw error;
+  }
+}
+
+const prepareDelete: Prepare<WriteCommandOptions> = async (args, { ifVersion }) => {
+  const [key = "", ...others] = args;
+  if (ifVersion !== undefined && others.length > 0) throw usageError("--if-version is of one key");
+  return async ({ space, title }) => {
+    const kv = space.open("bytes");
+    if (ifVersion !== undefined) {
+      const deleted = await unlessOther(() => kv.delete(key, { ifVersion }));
+      if (deleted?.committed !== true) throw conditionFailed(key, `is not of version ${ifVersion}`);
+      return;
+    }
+    const results = await kv.deleteMany(args);
+    for (const result of results) if ("error" in result) throw result.error;
+    const missing = results.filter((result) => "existed" in result && !result.existed);
+    const names = missing.map((result) => result.key);
+    if (names.length > 0) throw notThere(names, title);
+  };
+};
+
+const prepareIncrement: Prepare<WriteCommandOptions> = async ([key = "", by = "1"], { initial, ttl }) => {
+  const amount = parseNumber("BY", by);
+  const from = parseNumber("--initial", initial);
+  const options = { ...life(ttl), ...(from !== undefined && { initial: from }) };
+  return async ({ space }) => {
+    await print(`${await space.open(space.codec ?? "json").increment(key, amount, options)}\n`);
+  };
+};
+
+const prepareExpire: Prepare<WriteCommandOptions> = async ([key = "", duration = ""]) => {
+  const ttl = duration === "never" ? null : parseDurationOption("DURATION", duration, { minMs: 1 });
+  return async ({ space, title }) => {
+    if (!(await space.open("bytes").expire(key, ttl))) throw notThere([key], title);
+  };
+};
+
+async function purgeEntry({ args, space, title }: KvRun<unknown>): Promise<void> {
+  if (!(await space.open("bytes").purge(args[0] ?? ""))) throw notThere(args, title);
+}
+
+const prepareClear: Prepare<WriteCommandOptions> = async (_args, { yes }) => {
+  if (yes !== true) throw usageError("kv clear deletes every entry of the store: add --yes if you mean it");
+  return async ({ space }) => {
+    const cleared = await space.open("bytes").clear();
+    await print(`${cleared} ${cleared === 1 ? "entry" : "entries"} deleted\n`);
+  };
+};
