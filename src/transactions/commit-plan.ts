@@ -1,4 +1,4 @@
-import type { Capabilities, Operation, StoreTime } from "../core/backend.ts";
+import type { Capabilities, Operation, StoreTime, Version } from "../core/backend.ts";
 import { LimitExceededError, UnsupportedError } from "../core/errors.ts";
 import { type EntryRecord, encodeEntry, type StoredValue } from "../kv/entry-record.ts";
 import { type FoundEntry, recordAfter, recordTtlMs, visibleAt } from "../kv/entry-rules.ts";
@@ -42,6 +42,11 @@ export function planCommit(
   const puts: (Operation & { readonly kind: "put" })[] = [];
   const replacedAtMs = new Map<string, number>();
   const checked = new Set([...run.used.keys(), ...guards]);
+  // Of what was read as it was then: a read that nobody awaited may have shown something newer since.
+  const versionOf = (key: string): Version | null => {
+    const used = run.used.get(key);
+    return used === undefined ? (sightings.get(key)?.record?.version ?? null) : used.version;
+  };
   for (const [key, change] of run.pending) {
     const found = run.used.get(key) ?? seenNow(run, key, now);
     const record = nextRecord(context, key, change, found, now);
@@ -54,13 +59,11 @@ export function planCommit(
     const ttlMs = recordTtlMs(record);
     puts.push({
       ...{ kind: "put", key, value: encodeEntry({ ...record, stamps: stamp(record.stamps) }) },
-      expect: sightings.get(key)?.record?.version ?? null,
+      expect: versionOf(key),
       ...(ttlMs !== undefined && { ttlMs }),
     });
   }
-  const checks = [...checked].map(
-    (key) => ({ kind: "check", key, expect: sightings.get(key)?.record?.version ?? null }) as const,
-  );
+  const checks = [...checked].map((key) => ({ kind: "check", key, expect: versionOf(key) }) as const);
   return { puts, checks, replacedAtMs };
 }
 

@@ -1,0 +1,56 @@
+// Goal: a read that the function of a transaction did not await, and that is answered at any moment of the commit, makes
+// nobody's write be lost.
+import { expect, test } from "vitest";
+import { memoryBackend } from "../../src/backends/memory/index.ts";
+import type { Backend } from "../../src/core/backend.ts";
+import { createCoordinator, type Isolation } from "../../src/index.ts";
+
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) await Promise.resolve();
+}
+
+/** Somebody else adds 100 after the function has read, and an answer that shows it comes `delay` turns after the function. */
+async function race(isolation: Isolation, delay: number): Promise<unknown> {
+  const store = memoryBackend();
+  const answer = Promise.withResolvers<void>();
+  let isHeld = false;
+  const get: Backend["get"] = async (keys, options) => {
+    // What was read before is read again along with it.
+    if (isHeld && keys.some((key) => key.endsWith("..a"))) await answer.promise;
+    return store.get(keys, options);
+  };
+  const link = new Proxy(store, {
+    get: (target, name: keyof Backend) => {
+      const member = name === "get" ? get : target[name];
+      return typeof member === "function" ? member.bind(target as never) : member;
+    },
+  });
+  const others = createCoordinator(store).kv<number>("default");
+  const coordinator = createCoordinator(link);
+  await coordinator.kv("default").set("clock", "known from now on");
+  await others.set("a", 0);
+  await coordinator.transaction(
+    async (tx) => {
+      const value = (await tx.get<number>("a")) ?? 0;
+      if (tx.attempt === 1) {
+        isHeld = true;
+        void tx.get("b").catch(() => undefined);
+        await turns(40);
+        await others.increment("a", 100);
+        void turns(delay).then(answer.resolve);
+      }
+      tx.set("a", value + 1);
+    },
+    { isolation },
+  );
+  return (await others.get("a"))?.value;
+}
+
+test.each(["serializable-snapshot", "serializable", "repeatable-reads"] as const)(
+  "a read that nobody awaits loses nothing of others: %s",
+  async (isolation) => {
+    for (let delay = 0; delay < 60; delay += 1) {
+      expect({ delay, value: await race(isolation, delay) }).toEqual({ delay, value: 101 });
+    }
+  },
+);
