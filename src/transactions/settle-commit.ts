@@ -74,13 +74,19 @@ async function findOut(commit: CommitToSettle, conflicts: readonly Conflict[]): 
     keys.flatMap((key) => sightings.get(key)?.record ?? []),
   );
   if (isSeen !== undefined) return isSeen;
-  // What it checks had moved on before these were read, and none of them was written by it: it was not, and cannot be now.
-  const hasMoved = plan.checks.some(({ key, expect }) =>
-    conflicts.some(
-      ({ key: other, current }) => other === key && current !== undefined && current?.version !== expect,
-    ),
-  );
-  return hasMoved ? false : undefined;
+  // A copy was refused, so something had moved on. What stands there as it was to be replaced afterwards was not written by
+  // it, and cannot be now; reads may be old, and only a commit decides.
+  const [first] = plan.puts;
+  if (conflicts.length === 0 || first === undefined) return undefined;
+  const { key, expect = null } = first;
+  try {
+    const result = await sightings.commit([{ kind: "check", key, expect }], {});
+    const records = result.committed ? [] : result.conflicts.flatMap(({ current }) => current ?? []);
+    return result.committed ? false : judge(commit, records);
+  } catch (error) {
+    if (error instanceof UnsupportedError) return undefined;
+    throw error;
+  }
 }
 
 /** A record with its mark: applied. Another one that is younger than what it was to replace: it is shut out for ever. */
