@@ -138,6 +138,19 @@ describe("a key", () => {
   });
 });
 
+test("what comes while the store confirms an end is told, and the end is not", async () => {
+  const { runtime, entries, way, reader } = await watching();
+  way.hints = "lose";
+  await entries.purge("a");
+  way.onChecked = async () => {
+    way.onChecked = undefined;
+    way.hints = "pass";
+    await entries.set("a", 9);
+  };
+  await runtime.advance(100_000);
+  expect(reader.take()).toEqual(["put a=9"]);
+});
+
 describe("stale reads", () => {
   test("of everything tell nothing that is over", async () => {
     const { runtime, entries, way, reader } = await watching();
@@ -197,6 +210,19 @@ describe("stale reads", () => {
 });
 
 describe("a store that is away", () => {
+  test("makes hints doubtful: everything is read again once one request has failed", async () => {
+    const { runtime, entries, way, reader } = await watching();
+    Object.assign(way, { isAway: true, hints: "without record" });
+    await entries.set("a", 2);
+    await runtime.advance(1_000);
+    way.hints = "lose";
+    await entries.set("b", 2);
+    await runtime.advance(1_000);
+    way.isAway = false;
+    await runtime.advance(2_100);
+    expect(reader.take().sort()).toEqual(["put a=2", "put b=2"]);
+  });
+
   test("is waited for, with pauses that grow, and what happened meanwhile is told then", async () => {
     const { runtime, entries, way, reader } = await watching();
     Object.assign(way, { isAway: true, hints: "lose" });

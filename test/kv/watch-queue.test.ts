@@ -56,6 +56,28 @@ describe("a consumer that is slow", () => {
     expect(runtime.timerCount).toBe(0);
   });
 
+  test("has what was hinted at beyond some hundred values read when it gets to them", async () => {
+    const { runtime, entries, watched, way } = createWatchWorld();
+    await entries.set("a", 1);
+    const iterator = watched.watch()[Symbol.asyncIterator]();
+    await iterator.next();
+    await settleAll(runtime);
+    const keys = Array.from({ length: 350 }, (_, index) => `key-${index}`);
+    for (const key of keys) await entries.set(key, 1);
+    await settleAll(runtime);
+    expect(way.counts.gets).toBe(0);
+    const told = new Set<string>();
+    while (told.size < keys.length) {
+      const asked = iterator.next();
+      await runtime.settle();
+      told.add(textOf((await asked).value as Told));
+    }
+    expect(told).toEqual(new Set(keys.map((key) => `put ${key}=1`)));
+    expect(way.counts.gets).toBeGreaterThanOrEqual(2);
+    expect(way.counts.gets).toBeLessThanOrEqual(4);
+    await iterator.return?.();
+  });
+
   test("hears of what happened while it was away for hours, also of what is over, and is ready only then", async () => {
     const { runtime, entries, watched } = createWatchWorld();
     await entries.set("a", 1);

@@ -26,6 +26,8 @@ export interface Way {
   snapshot(): Promise<ReadonlyMap<string, StoredRecord>>;
   /** Done before a page is answered. */
   onScan: (() => Promise<void>) | undefined;
+  /** Done before a check that was made is answered. */
+  onChecked: (() => Promise<void>) | undefined;
   /** Checks are refused with this. */
   checkRefusal: Error | undefined;
   /** Requests since they were last looked at. */
@@ -73,6 +75,7 @@ function tamper(store: Backend, capabilities: Capabilities): { way: Way; backend
       return new Map(records.map((record) => [record.key, record]));
     },
     onScan: undefined as Way["onScan"],
+    onChecked: undefined as Way["onChecked"],
     checkRefusal: undefined as Way["checkRefusal"],
     counts: { scans: 0, gets: 0, commits: 0 },
     get listeners() {
@@ -105,7 +108,9 @@ function tamper(store: Backend, capabilities: Capabilities): { way: Way; backend
       way.counts.commits += 1;
       reach();
       if (way.checkRefusal !== undefined && operations[0]?.kind === "check") throw way.checkRefusal;
-      return store.commit(operations);
+      const result = await store.commit(operations);
+      if (operations[0]?.kind === "check") await way.onChecked?.();
+      return result;
     },
     add: (key, delta, operation) => store.add(key, delta, operation),
     async time() {
