@@ -30,7 +30,7 @@ export type Deleted<T> =
 /** What became of one key of a batch: each stands for itself. */
 export type BatchResult<R> = { readonly key: string } & (R | { readonly error: Error });
 
-/** What became of an update. `tries`: how often the change was asked for. */
+/** What became of an update. `value`: as `change` gave it, before a schema reads it. `tries`: how often `change` was asked. */
 export type Updated<T> =
   | { readonly committed: true; readonly value: T; readonly version: Version; readonly tries: number }
   /** The change said {@link leave}. */
@@ -67,7 +67,7 @@ export interface WriteOptions extends LifeOptions {
 
 /** What must stand there for a write to be done. */
 export interface Conditions<T> {
-  /** This version, as an entry or a write told it. */
+  /** This version, as an entry or a write told it. `undefined` is no condition: see `setIfAbsent` for where there is no entry. */
   readonly ifVersion?: Version;
   /** What this says of the current entry; it may be asked more than once. */
   readonly if?: (current: Entry<T> | undefined) => boolean;

@@ -17,7 +17,7 @@ export interface ListingOptions<T> {
   readonly match?: string;
   /** Entries of which this is true. Looked at here, after they were read. */
   readonly filter?: (entry: Entry<T>) => boolean;
-  /** Entries in a page. Default: 100. */
+  /** Entries in a page, at most: 1 to 10,000. With `filter`, a page may have fewer, even none, and more follow. Default: 100. */
   readonly pageSize?: number;
   /** Go on after the page with this cursor, of the same namespace, prefix and form; also after a restart. */
   readonly cursor?: string;
@@ -26,7 +26,7 @@ export interface ListingOptions<T> {
 /** A part of a listing. */
 export interface Page<E> {
   readonly items: readonly E[];
-  /** Left out on the last page. */
+  /** For the option `cursor`. Left out on the last page, and only there. */
   readonly cursor?: string;
 }
 

@@ -25,7 +25,10 @@ export interface TransactionOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The entries of one key-value namespace within a transaction. Reads show the transaction's own writes. */
+/**
+ * The entries of one key-value namespace within a transaction. Reads show the transaction's own writes. Await what answers a
+ * promise: a write that is still under way when the function has ended is not part of the commit.
+ */
 export interface TransactionKeyValue<T, In = T> {
   /** The value, `undefined` where there is none. The same for the whole run, but for own writes and `read-committed`. */
   get(key: string): Promise<T | undefined>;
