@@ -35,7 +35,12 @@ export interface Case {
 }
 
 /** What shares more than one lock does meets the faults that are hardest on it. */
-const sharing: readonly WorkloadName[] = ["permits", "readers", "leading", "limits", "numbers"];
+const sharing: readonly WorkloadName[] = [
+  ...(["permits", "readers", "leading", "limits", "numbers"] as const),
+  ...(["entries", "transfers", "payments"] as const),
+];
+/** What counts on the store's clock. */
+const timed: readonly WorkloadName[] = ["limits", "entries"];
 const hardFaults: readonly string[] = [
   "worker-kill",
   "worker-stop",
@@ -59,7 +64,7 @@ export function allCases(): Case[] {
           .filter((workload) => !sharing.includes(workload) || isHard(workload, fault))
           // Where the store's clock is that of its clients, clients that disagree have none.
           .filter(
-            (workload) => !(workload === "limits" && backend === "sqlite" && fault.name === "clock-jump"),
+            (workload) => !(timed.includes(workload) && backend === "sqlite" && fault.name === "clock-jump"),
           )
           .map((workload) => ({ workload, backend, fault })),
       ),
@@ -96,6 +101,11 @@ const chosen: readonly string[] = [
   "slots/dynamodb/worker-kill",
   "limits/nats/worker-kill",
   "limits/nats/clock-jump",
+  "entries/sqlite/worker-stop",
+  "entries/nats/swallow-replies",
+  "transfers/nats/server-kill",
+  "transfers/sqlite/worker-kill",
+  "payments/nats/worker-kill",
 ];
 
 /** The cases of a selection. */

@@ -37,10 +37,7 @@ function run(...words: string[]): Promise<Ended> {
 
 test.concurrent.each([
   [["--backend", "redis"], "one of sqlite, nats, nats-cluster, dynamodb"],
-  [
-    ["--workload", "racing"],
-    "one of fenced, counting, waiting, permits, readers, leading, partitions, slots, limits, numbers",
-  ],
+  [["--workload", "racing"], `one of ${workloadNames.join(", ")}`],
   [["--fault", "gremlins"], "one of worker-kill"],
   [["--seed", "lucky"], "a whole number from 0 to 4294967295"],
   [["--seed", "-1"], "a whole number"],
@@ -86,6 +83,9 @@ const broken = [
   ["generous-limit", "limits", ["never over:"]],
   ["stuck-limit", "limits", ["going on:"]],
   ["repeated-numbers", "numbers", ["counting:", "steps:", "unique:", "gaps:"]],
+  ["careless-entries", "entries", ["entries:", "fading:"]],
+  ["loose-transfers", "transfers", ["transfers:", "totals:", "one order:"]],
+  ["forgetful-once", "payments", ["one result:", "repeats:", "exclusion:", "fences:", "resource:"]],
 ] as const;
 
 test.each(broken)(

@@ -1,6 +1,6 @@
 import type { AcquireOptions, Coordinator, Grant, Inspection } from "../../src/index.ts";
 import type { WorkloadName } from "./worker-settings.ts";
-import { fencedNames, leadingName, permits, readersName, waitingName } from "./worker-settings.ts";
+import { bank, fencedNames, leadingName, permits, readersName, waitingName } from "./worker-settings.ts";
 
 /** Something that a workload uses, to be had as a whole by one. */
 export interface Guarded {
@@ -14,6 +14,8 @@ export function guardedBy(workload: WorkloadName, coordinator: Coordinator): rea
   switch (workload) {
     case "fenced":
       return fencedNames.map((name) => coordinator.lock(name));
+    case "transfers":
+      return [coordinator.lock(bank.vault)];
     case "waiting":
       return [coordinator.lock(waitingName)];
     case "counting":
@@ -21,6 +23,8 @@ export function guardedBy(workload: WorkloadName, coordinator: Coordinator): rea
     case "slots":
     case "limits":
     case "numbers":
+    case "entries":
+    case "payments":
       return [];
     case "permits": {
       const all = permits.permits;

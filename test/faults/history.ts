@@ -1,3 +1,5 @@
+import type { Account, StorageEvent } from "./storage-events.ts";
+
 /**
  * What a case leaves behind: the logs of its workers, of the resource, and of the one who made the faults. Everything
  * is judged from these, when all is over. Times are milliseconds on the machine's monotonic clock, which all its
@@ -78,6 +80,7 @@ export type WorkerEvent = { readonly at: number } & (
   | { readonly event: "renewed"; readonly sentAt: number }
   /** A request to the store failed. leasehold may well cope with it. */
   | { readonly event: "store-failed"; readonly doing: string; readonly code: string }
+  | StorageEvent
   /** Something that is no error of leasehold's. */
   | { readonly event: "unexpected"; readonly message: string }
 );
@@ -130,6 +133,10 @@ export interface History {
   readonly finalSum?: number;
   /** What counters and sequences stand at when everybody has stopped; left out where there are none. */
   readonly finalNumbers?: { readonly steps: number; readonly lastIssued: number };
+  /** The accounts of `transfers` at the end, by name; left out where there are none. */
+  readonly finalAccounts?: Readonly<Record<string, Account>>;
+  /** A server that is no longer the leader may answer reads with what was, so nothing is concluded from them. */
+  readonly areReadsOld?: boolean;
   /** From then on the crew was to be settled: everything shared out, nobody leaving. Left out where nothing is shared. */
   readonly settledAt?: number;
   /** What still stood in the store when everybody had stopped. */
@@ -153,10 +160,15 @@ export function sharedNowMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
+const progress: readonly string[] = [
+  ...["granted", "added", "refused", "stepped", "numbered", "issued"],
+  ...["entry-told", "transferred", "audited", "paid"],
+];
+
 /** Whether this event says that the worker got something done. */
 export function isProgress(event: WorkerEvent): boolean {
   if (event.event === "admitted" || event.event === "denied") return event.source === "store";
-  return ["granted", "added", "refused", "stepped", "numbered", "issued"].includes(event.event);
+  return progress.includes(event.event);
 }
 
 /** One request for a lock, put together from a worker's log. */

@@ -1,5 +1,6 @@
 import { checkCounting } from "./checkers/counting.ts";
 import { checkEndings } from "./checkers/endings.ts";
+import { checkEntries, checkFading, checkUpdateTimes } from "./checkers/entries.ts";
 import { checkErrors } from "./checkers/errors.ts";
 import { checkExclusion } from "./checkers/exclusion.ts";
 import { checkFences } from "./checkers/fences.ts";
@@ -9,10 +10,12 @@ import { checkAdmitting, checkNeverOver } from "./checkers/limits.ts";
 import { checkLostStore } from "./checkers/lost-store.ts";
 import { checkGaps, checkSteps, checkUnique } from "./checkers/numbers.ts";
 import { checkMoves, checkSpread } from "./checkers/partitions.ts";
+import { checkOneResult, checkRepeats } from "./checkers/payments.ts";
 import { checkRecovery, recoveryTimes } from "./checkers/recovery.ts";
 import { checkResource } from "./checkers/resource.ts";
 import { checkPermits, checkReaders, checkUpgrades } from "./checkers/sharing.ts";
 import { checkClosed, checkGoingOn, checkSlots } from "./checkers/slots.ts";
+import { checkGuards, checkOneOrder, checkTotals, checkTransfers } from "./checkers/transfers.ts";
 import { type Evidence, evidenceIn, vacuityOf } from "./checkers/vacuity.ts";
 import type { Fault } from "./faults/fault.ts";
 import type { Checker, History } from "./history.ts";
@@ -62,6 +65,20 @@ const checkersOf: Readonly<Record<WorkloadName, Readonly<Record<string, Checker>
   },
   limits: { "never over": checkNeverOver, "going on": checkAdmitting },
   numbers: { counting: checkCounting, steps: checkSteps, unique: checkUnique, gaps: checkGaps },
+  entries: { entries: checkEntries, "update times": checkUpdateTimes, fading: checkFading },
+  transfers: {
+    transfers: checkTransfers,
+    totals: checkTotals,
+    "one order": checkOneOrder,
+    guards: checkGuards,
+  },
+  payments: {
+    "one result": checkOneResult,
+    repeats: checkRepeats,
+    exclusion: checkExclusion,
+    fences: checkFences,
+    resource: checkResource,
+  },
 };
 
 /** How long a worker may take to get on after a fault. */

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import {
   AcquireTimeoutError,
   type Backend,
+  type Coordinator,
   connect,
   createCoordinator,
   LeaseholdError,
@@ -12,6 +13,8 @@ import { type Guarded, guardedBy } from "./guarded.ts";
 import { sharedNowMs, type WorkerEvent, type WorkerLog } from "./history.ts";
 import { tokensLeft } from "./limit-remains.ts";
 import { openStore } from "./open-store.ts";
+import type { Account } from "./storage-events.ts";
+import { lastWords, readAccounts } from "./storage-remains.ts";
 import { counterKey, namespace, numbered, type WorkloadName } from "./worker-settings.ts";
 
 const attemptsMax = 50;
@@ -36,6 +39,27 @@ export async function readFinalNumbers(
     const issued = coordinator.sequence(numbered.issued, { gapFree: true });
     const next = await issued.issue((number) => number, { wait: 8 * ttlMs });
     return { total, steps, lastIssued: next - 1 };
+  });
+}
+
+/** What the entries that all shared stand at when everybody has stopped, as the log of one more worker. */
+export async function readFinalEntries(url: string, ttlMs: number): Promise<WorkerLog> {
+  return inspect(url, ttlMs, lastWords);
+}
+
+/** The accounts when everybody has stopped. */
+export async function readFinalAccounts(url: string, ttlMs: number): Promise<Record<string, Account>> {
+  return inspect(url, ttlMs, readAccounts);
+}
+
+async function inspect<R>(
+  url: string,
+  ttlMs: number,
+  look: (coordinator: Coordinator) => Promise<R>,
+): Promise<R> {
+  return withStore(url, async (store) => {
+    await using coordinator = createCoordinator(store, { ttl: ttlMs, namespace, clientName: inspectorName });
+    return await look(coordinator);
   });
 }
 

@@ -11,7 +11,14 @@ import { type History, type Round, sharedNowMs } from "./history.ts";
 import { judge, operationsPerSecondMin, recoveryLimitMs, type Verdict } from "./judge.ts";
 import { openStore } from "./open-store.ts";
 import { type Random, seededRandom } from "./random.ts";
-import { readFinalNumbers, readFinalSum, readLeftovers, startAnew } from "./remains.ts";
+import {
+  readFinalAccounts,
+  readFinalEntries,
+  readFinalNumbers,
+  readFinalSum,
+  readLeftovers,
+  startAnew,
+} from "./remains.ts";
 import { openResource } from "./resource.ts";
 import type { BrokenWay, WorkloadName } from "./worker-settings.ts";
 
@@ -69,11 +76,13 @@ export async function runCase({ workload, backend, fault }: Case, options: RunOp
   const isLost = fault.ends === "lost";
   const numbers = workload === "numbers" ? await readFinalNumbers(world.url, ttlMs) : undefined;
   const finalSum = workload === "counting" && !isLost ? await readFinalSum(world.url) : numbers?.total;
+  const accounts = workload === "transfers" ? await readFinalAccounts(world.url, ttlMs) : undefined;
+  const inspector = workload === "entries" ? [await readFinalEntries(world.url, ttlMs)] : [];
   const leftovers = isLost ? [] : await readLeftovers(world.url, workload, ttlMs);
   const operator = isLost ? [await startAnew(world.url, workload, ttlMs)] : [];
   const history: History = {
     ttlMs,
-    workers: [...crew.logs(), ...operator],
+    workers: [...crew.logs(), ...operator, ...inspector],
     rounds,
     resource: resource.log,
     startedAt,
@@ -81,6 +90,8 @@ export async function runCase({ workload, backend, fault }: Case, options: RunOp
     stubborn,
     ...(finalSum !== undefined && { finalSum }),
     ...(numbers !== undefined && { finalNumbers: numbers }),
+    ...(accounts !== undefined && { finalAccounts: accounts }),
+    ...(backend === "nats-cluster" && { areReadsOld: true }),
     ...(settledAt !== undefined && { settledAt }),
   };
   await writeFile(join(folder, "history.json"), JSON.stringify({ ...history, workers: [] }, null, 1));

@@ -10,9 +10,12 @@ export const workloadNames = [
   "slots",
   "limits",
   "numbers",
+  "entries",
+  "transfers",
+  "payments",
 ] as const;
 
-/** A workload: `fenced`, `counting`, `waiting`, `permits`, `readers`, `leading`, `partitions`, `slots`, `limits`, `numbers`. */
+/** A workload: one of {@link workloadNames}. */
 export type WorkloadName = (typeof workloadNames)[number];
 
 /** Ways to break a worker on purpose, so that it is seen that the checkers find it. */
@@ -24,6 +27,9 @@ export const brokenWays = [
   "generous-limit",
   "stuck-limit",
   "repeated-numbers",
+  "careless-entries",
+  "loose-transfers",
+  "forgetful-once",
 ] as const;
 
 /** A way to break a worker on purpose. */
@@ -77,4 +83,14 @@ export const numbered = {
   blocks: "tickets",
   risen: "receipts",
   issued: "orders",
+} as const;
+/** The key-value namespaces of `entries`: of what all share, and of what lives for a short time only, one for each place. */
+export const entries = { shared: "shared", keys: ["x", "y"], fading: "fading", places: 4 } as const;
+/** The accounts of `transfers`, and what each begins with. The vault is touched only under the lock of its name. */
+export const bank = {
+  space: "bank",
+  audits: "audits",
+  vault: "vault",
+  accounts: ["ann", "bob", "eve", "max", "vault"],
+  each: 1_000,
 } as const;

@@ -11,14 +11,17 @@ import { connectToResource } from "./resource-client.ts";
 import { openLogWriter } from "./worker-log.ts";
 import { namespace, type WorkerSettings } from "./worker-settings.ts";
 import { counting } from "./workloads/counting.ts";
+import { entries } from "./workloads/entries.ts";
 import { fenced } from "./workloads/fenced.ts";
 import { leading } from "./workloads/leading.ts";
 import { limiting } from "./workloads/limiting.ts";
 import { numbers } from "./workloads/numbers.ts";
 import { partitions } from "./workloads/partitions.ts";
+import { payments } from "./workloads/payments.ts";
 import { permits } from "./workloads/permits.ts";
 import { readers } from "./workloads/readers.ts";
 import { slots } from "./workloads/slots.ts";
+import { transfers } from "./workloads/transfers.ts";
 import { waiting } from "./workloads/waiting.ts";
 import { codeOf, type Workbench } from "./workloads/workbench.ts";
 
@@ -34,6 +37,9 @@ const workloads = {
   slots,
   limits: limiting,
   numbers,
+  entries,
+  transfers,
+  payments,
 };
 
 const settings = JSON.parse(process.argv[2] ?? "{}") as WorkerSettings;

@@ -14,7 +14,7 @@ export const clockJump: Fault = {
   summary: "wall clocks of workers jump by up to days, or run five times as fast or slow (libfaketime)",
   backends: backendNames.filter((backend) => backend !== "nats-cluster"),
   // Who loses its session, as it must when its clock jumps, loses its place in line; and adds look at no clock.
-  workloads: ["fenced", "partitions", "slots", "limits"],
+  workloads: ["fenced", "partitions", "slots", "limits", "entries"],
   makesUnknown: false,
   endsLeasesEarly: true,
   missing: () => missing(),
