@@ -117,7 +117,8 @@ export class TypedEntries<T, In> {
         signal: options?.signal,
         attempts: parseCount("attempts", options?.attempts, attemptsDefault),
         lockAfter: parseCount("lockAfter", options?.lockAfter, Number.POSITIVE_INFINITY),
-        life: ({ visible }) => (visible === undefined ? (asked ?? usual) : isLifeOfNew ? undefined : asked),
+        life: ({ visible }) =>
+          visible === undefined ? (asked === undefined ? usual : asked) : isLifeOfNew ? undefined : asked,
       },
     );
     const { answer, isDone, tries } = outcome;

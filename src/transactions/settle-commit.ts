@@ -74,10 +74,10 @@ async function findOut(commit: CommitToSettle, conflicts: readonly Conflict[]): 
     keys.flatMap((key) => sightings.get(key)?.record ?? []),
   );
   if (isSeen !== undefined) return isSeen;
-  // A copy was refused, so something had moved on. What stands there as it was to be replaced afterwards was not written by
+  // A copy was refused over what it names, so something had moved on. What stands there as it was to be replaced afterwards was not written by
   // it, and cannot be now; reads may be old, and only a commit decides.
   const [first] = plan.puts;
-  if (conflicts.length === 0 || first === undefined) return undefined;
+  if (first === undefined || conflicts.every(({ current }) => current === undefined)) return undefined;
   const { key, expect = null } = first;
   try {
     const result = await sightings.commit([{ kind: "check", key, expect }], {});

@@ -1,6 +1,7 @@
 // Goal: a value is never seen once its time to live is over on the store's clock, by whoever looks and whatever the clocks
 // of the clients say; and what changes an entry says what becomes of its time.
 import { expect, test } from "vitest";
+import type { KeyValue } from "../../src/index.ts";
 import { createWorld, pass, within } from "../counters/counter-world.ts";
 
 test("a value is never seen once its time is over, by readers and writers at any moment", async () => {
@@ -77,4 +78,35 @@ test("what expired is collected by the store at least an hour later, and a delet
   await runtime.advance(20_000);
   for (let nth = 0; nth < 5; nth += 1) await at(kv.set("other", nth));
   expect(await count()).toBe(1);
+});
+
+test("an update that creates an entry may give it no time to live, whatever the store's is", async () => {
+  const { runtime, client } = createWorld();
+  const kv = client(0).coordinator.kv<number>("x", { ttl: "10s" });
+  const at = <T>(promise: Promise<T>): Promise<T> => within(runtime, promise, 5);
+  await at(kv.update("a", () => 1, { ttl: null }));
+  expect(await at(kv.ttl("a"))).toBeNull();
+  await at(kv.update("b", () => 1));
+  expect(await at(kv.ttl("b"))).toBeGreaterThan(9_900);
+});
+
+test("a machine that slept during a write decides by what time it is then, not by what time it was", async () => {
+  for (let seed = 1; seed <= 40; seed += 1) {
+    const { runtime, client } = createWorld({ clients: 2, seed, tripMs: 4 });
+    const [one, two] = [0, 1].map((index) => client(index).coordinator.kv<number>("x")) as [
+      KeyValue<number>,
+      KeyValue<number>,
+    ];
+    await within(runtime, Promise.all([two.set("clock", 1), one.set("a", 1_000, { ttl: 500 })]), 50);
+    const seen: (number | undefined)[] = [];
+    const added = two.update("a", (value) => {
+      seen.push(value);
+      return (value ?? 0) + 1;
+    });
+    // It reads for 4 ms, and then writes.
+    void pass(runtime, 3.9 * runtime.random()).then(() => runtime.sleepMachine(60_000));
+    expect(await within(runtime, added, 1_000)).toMatchObject({ committed: true, value: 1 });
+    expect(seen).toEqual([undefined]);
+    expect((await within(runtime, two.get("a")))?.value).toBe(1);
+  }
 });

@@ -134,6 +134,7 @@ function checkBytes(operations: readonly Operation[], own: readonly OwnWrite[]):
   if (bytes > transactionBytesMax) {
     throw new LimitExceededError(
       `the dynamodb backend commits at most ${transactionBytesMax} bytes of keys and values at once; got ${bytes}`,
+      { limit: transactionBytesMax, size: bytes },
     );
   }
 }
