@@ -28,8 +28,8 @@ export interface KeyvStore {
  * A store for Keyv 5 and 6: all processes that use the name share the values, over whatever backend the coordinator has.
  *
  * Times to live are counted on the store's clock, and by Keyv itself on that of this machine: a value is gone when one of
- * them says so; one of a second may be over at once on DynamoDB. The coordinator stays open when Keyv disconnects. Keys
- * have 1 to 1,024 bytes, the namespace included.
+ * them says so; one of a second or less may be over at once on DynamoDB. The coordinator stays open when Keyv disconnects.
+ * Keys have 1 to 1,024 bytes, the namespace included.
  *
  * @throws InvalidArgumentError (`INVALID_ARGUMENT`) for an illegal name or an unknown option.
  * @example
