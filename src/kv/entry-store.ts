@@ -1,4 +1,5 @@
 import type { StoredRecord, StoreTime, Version } from "../core/backend.ts";
+import { UnavailableError } from "../core/errors.ts";
 import { checkName } from "../core/names.ts";
 import type { RecordHost } from "../records/record-host.ts";
 import { SharedRecord } from "../records/shared-record.ts";
@@ -14,6 +15,12 @@ import {
   type FoundEntry,
   visibleAt,
 } from "./entry-rules.ts";
+
+/** Times that a machine may fall asleep during one change. */
+const triesMax = 3;
+
+/** A change cannot be decided now: nothing was written. */
+class TimeUnknownError extends UnavailableError {}
 
 /** An entry as it stood in the store. */
 export interface SeenEntry {
@@ -76,15 +83,23 @@ export class EntryStore {
     { pastMax = 0, signal }: { readonly pastMax?: number; readonly signal?: AbortSignal | undefined } = {},
   ): Promise<EntryAnswer> {
     const recordKey = this.recordKey(key);
-    const record = this.#record(recordKey, key);
-    const given = await this.#timeOfWrite();
-    const command = {
-      decide,
-      pastMax,
-      now: () => this.host.clock.peek() ?? given,
-      mark: () => this.newMark(),
+    const { clock } = this.host;
+    const now = (): StoreTime => {
+      const time = clock.peek();
+      if (time === undefined) throw new TimeUnknownError("this machine slept; the store's time is not known");
+      return time;
     };
-    return record.run(command, signal);
+    const command = { decide, pastMax, now, mark: () => this.newMark() };
+    for (let tries = 1; ; tries += 1) {
+      const record = this.#record(recordKey, key);
+      if (clock.peek() === undefined) await clock.now();
+      try {
+        return await record.run(command, signal);
+      } catch (error) {
+        // What it knew of the time is over, and so may be the value: it decides anew.
+        if (!(error instanceof TimeUnknownError) || tries === triesMax) throw error;
+      }
+    }
   }
 
   /** What tells a new revision apart: with the time of its write it is unique for its key. */
@@ -105,10 +120,6 @@ export class EntryStore {
       const subject = `entry ${JSON.stringify(key)} of ${JSON.stringify(this.name)}`;
       return new SharedRecord({ backend, runtime, key: recordKey, subject, rules });
     });
-  }
-
-  #timeOfWrite(): StoreTime | Promise<StoreTime> {
-    return this.host.clock.peek() ?? this.now();
   }
 
   async #readAll(): Promise<void> {
@@ -134,7 +145,8 @@ export class EntryStore {
 /** What users see of a revision. */
 export function entryOf<T>(key: string, value: T, revision: Revision, now: StoreTime | undefined): Entry<T> {
   const { createdAtMs, updatedAtMs, life } = revision;
-  const ttlMs = life === undefined ? null : Math.max(0, Math.ceil(life.endsAtMs - (now?.earliestMs ?? 0)));
+  const leftMs = life && Math.max(0, Math.ceil(life.endsAtMs - (now?.earliestMs ?? 0)));
+  const ttlMs = life === undefined || leftMs === undefined ? null : Math.min(leftMs, life.ttlMs);
   const times = { createdAt: new Date(createdAtMs), updatedAt: new Date(updatedAtMs) };
   return { operation: "put", key, value, version: versionOf(revision), ...times, ttlMs };
 }
