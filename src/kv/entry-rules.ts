@@ -108,7 +108,7 @@ export function recordAfter(
     readonly valueBytesMax: number;
   },
 ): EntryRecord {
-  const room = how.valueBytesMax - headerBytes;
+  const room = how.valueBytesMax - headerBytes - Buffer.byteLength(JSON.stringify(key));
   const size = change.kind === "put" ? change.value.bytes.length : 0;
   if (size > room) throw tooLarge(how.kind, key, size, room);
   return { ...follow(key, found, change, how.now, how.mark), ...keptPast(found, how, how.now, room - size) };

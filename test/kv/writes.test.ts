@@ -2,7 +2,7 @@
 // bad input before anything is sent.
 import { expect, test } from "vitest";
 import { recordKey } from "../../src/core/names.ts";
-import { type KeyValue, leave, OutcomeUnknownError } from "../../src/index.ts";
+import { bytesCodec, type KeyValue, leave, OutcomeUnknownError } from "../../src/index.ts";
 import { createWorld, ending, first, within } from "../counters/counter-world.ts";
 
 function open(clients = 1) {
@@ -177,4 +177,19 @@ test("values that the codec refuses say where, and what stands there stays", asy
   await within(runtime, store.commit([{ kind: "put", key: foreign, value: Buffer.from("?") }]));
   await expect(at(kv.get("b"))).rejects.toMatchObject({ code: "CORRUPT_RECORD" });
   await expect(at(kv.set("b", 1))).rejects.toMatchObject({ code: "CORRUPT_RECORD" });
+});
+
+test("the largest value that is taken fits into a record, whatever its key", async () => {
+  const { at, client, store } = open();
+  const kv = client(0).coordinator.kv("bytes", { codec: bytesCodec });
+  const { valueBytesMax } = store.capabilities;
+  for (const key of ["a", "\u0001".repeat(1_024), "é".repeat(512)]) {
+    const refused = await at(kv.set(key, new Uint8Array(valueBytesMax)).catch((error: unknown) => error));
+    expect(refused).toMatchObject({ code: "LIMIT_EXCEEDED", size: valueBytesMax });
+    const { limit = 0 } = refused as { readonly limit?: number };
+    expect(await at(kv.set(key, new Uint8Array(limit)))).toMatchObject({ committed: true });
+    await expect(at(kv.set(key, new Uint8Array(limit + 1)))).rejects.toMatchObject({
+      code: "LIMIT_EXCEEDED",
+    });
+  }
 });
