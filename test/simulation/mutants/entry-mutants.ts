@@ -38,14 +38,14 @@ export const entryMutants: readonly Mutant[] = [
   mutant(
     "a transaction writes over what it has read and others changed",
     "transactions/commit-plan.ts",
-    '...{ kind: "put", key, value: encodeEntry({ ...record, stamps: stamp(record.stamps) }) },\n      expect: sightings.get(key)?.record?.version ?? null,',
-    '...{ kind: "put", key, value: encodeEntry({ ...record, stamps: stamp(record.stamps) }) },',
+    "      expect: versionOf(key),\n      ...(ttlMs",
+    "      ...(ttlMs",
   ),
   mutant(
     "a transaction whose answer was lost is run again at once",
     "transactions/settle-commit.ts",
-    "if (isMarked()) return true;",
-    "if (isMarked()) return false;",
+    "if (entries.some(({ entry }) => isStamped(entry.stamps))) return true;",
+    "if (entries.some(({ entry }) => isStamped(entry.stamps))) return false;",
     counted,
   ),
 ].map((each) => ({ ...each, theme }));
