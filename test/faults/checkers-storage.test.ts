@@ -150,14 +150,14 @@ describe("transfers", () => {
     to: number,
     isDecided = true,
   ): WorkerEvent => ({
-    ...{ at: to, event: "audited", calledAt: from, isDecided, totals: [bank.each * 5] },
-    last: [...last, ...Array.from({ length: 5 - last.length }, () => null)],
+    ...{ at: to, event: "audited", calledAt: from, isDecided, totals: [bank.each * bank.accounts.length] },
+    last: [...last, ...Array.from({ length: bank.accounts.length - last.length }, () => null)],
   });
 
   test("a total that is not that of the beginning is found, in whatever run", () => {
     const right = audit([], 0, 1);
     expect(checkTotals(history([[right]]))).toEqual({ examined: 1, violations: [] });
-    const wrong = { ...right, totals: [7, bank.each * 5] } as WorkerEvent;
+    const wrong = { ...right, totals: [7, bank.each * bank.accounts.length] } as WorkerEvent;
     expect(checkTotals(history([[wrong]])).violations).toHaveLength(1);
     // Where reads may be old, a run that was not committed may see anything.
     expect(checkTotals(history([[wrong]], { areReadsOld: true })).violations).toEqual([]);

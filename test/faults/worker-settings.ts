@@ -91,6 +91,6 @@ export const bank = {
   space: "bank",
   audits: "audits",
   vault: "vault",
-  accounts: ["ann", "bob", "eve", "max", "vault"],
+  accounts: ["ann", "bob", "eve", "ida", "leo", "max", "zoe", "vault"],
   each: 1_000,
 } as const;
