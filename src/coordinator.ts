@@ -80,6 +80,15 @@ export interface Coordinator extends Administration, AsyncDisposable {
    * Typed values under keys, in a namespace of their own; see {@link KeyValue}. Costs nothing; asks nobody.
    *
    * @throws InvalidArgumentError for an illegal name or option.
+   * @example
+   * ```ts
+   * import { connect } from "leasehold";
+   * await using coordinator = await connect("memory:");
+   * const sessions = coordinator.kv<{ user: string }>("sessions", { ttl: "30m" });
+   * await sessions.set("s-1", { user: "ada" });
+   * console.log((await sessions.get("s-1"))?.value.user); // ada
+   * console.log((await sessions.setIfAbsent("s-1", { user: "bob" })).committed); // false
+   * ```
    */
   kv<T = unknown, In = T>(namespace: string, options?: KeyValueOptions<T, In>): KeyValue<T, In>;
   /** `update` of the entry with this key in the key-value namespace `default`. */

@@ -23,7 +23,10 @@ import type { Listing, ListingOptions } from "./listing.ts";
 export interface KeyValueOptions<T, In = T> {
   /** How values become bytes. Default: `jsonCodec()`. */
   readonly codec?: Codec<T, In>;
-  /** What values must be: any Standard Schema, of zod, valibot, arktype and others. Checked on writing and on reading. */
+  /**
+   * What values must be: any Standard Schema, of zod, valibot, arktype and others. Checked on writing and on reading. Over
+   * another codec than JSON, pass `codec: schemaCodec(schema, codec)` in its place, from which the types are inferred.
+   */
   readonly schema?: StandardSchema<In, T>;
   /** Compress what becomes smaller by it. `true`: gzip from 1 KB on. Values are read however they were written. */
   readonly compression?: boolean | CompressionOptions;
