@@ -17,6 +17,8 @@ export interface CommandOptions {
    */
   readonly foreground: boolean;
   readonly runtime: Runtime;
+  /** What the command prints goes to {@link CommandProcess.output}. */
+  readonly pipesOutput?: boolean;
 }
 
 /** A command that runs. */
@@ -27,6 +29,8 @@ export interface CommandProcess {
   signal(signal: NodeJS.Signals): void;
   /** As {@link CommandProcess.signal}, and in the foreground also to all that the command started. */
   signalAll(signal: NodeJS.Signals): void;
+  /** What it prints; ends when nobody is left who could print. `null`: it prints where this process does. */
+  readonly output: AsyncIterable<Uint8Array> | null;
   /** Resolves with the exit code, when the command itself has ended. */
   readonly ended: Promise<number>;
   /** Resolves when nobody is left in its group either. */
@@ -61,6 +65,7 @@ export function startCommand(options: CommandOptions): CommandProcess {
   const running: CommandProcess = {
     started,
     ended,
+    output: child.stdout,
     signal(signal) {
       if (id === undefined) return;
       if (hasGroup) sendSignal(-id, signal);
@@ -95,10 +100,15 @@ export function startCommand(options: CommandOptions): CommandProcess {
 function launch(
   program: string,
   args: readonly string[],
-  { environment, hasGroup }: CommandOptions & { readonly hasGroup: boolean },
+  { environment, hasGroup, pipesOutput }: CommandOptions & { readonly hasGroup: boolean },
 ): ChildProcess {
   try {
-    return spawn(program, args, { stdio: "inherit", env: environment, detached: hasGroup });
+    const stdout = pipesOutput === true ? "pipe" : "inherit";
+    return spawn(program, args, {
+      stdio: ["inherit", stdout, "inherit"],
+      env: environment,
+      detached: hasGroup,
+    });
   } catch (error) {
     // What Node refuses by itself, such as a NUL in an argument.
     throw startFailure(program, error);

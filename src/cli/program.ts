@@ -9,6 +9,7 @@ import { kvCommand } from "./kv-command.ts";
 import { limitCommand } from "./limit-command.ts";
 import { lockCommand } from "./lock-command.ts";
 import { lsCommand } from "./ls-command.ts";
+import { onceCommand } from "./once-command.ts";
 import { provisionCommand } from "./provision-command.ts";
 import { semaphoreCommand } from "./semaphore-command.ts";
 import { write, writeLine } from "./terminal.ts";
@@ -52,6 +53,7 @@ export function createProgram(context: CliContext): Command {
     counterCommand(context),
     limitCommand(context),
     kvCommand(context),
+    onceCommand(context),
     lsCommand(context),
     inspectCommand(context),
     forceReleaseCommand(context),
