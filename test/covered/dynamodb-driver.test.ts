@@ -19,11 +19,14 @@ import { freshTable, tableUrl, userClient } from "../backends/dynamodb-support.t
 
 const hourMs = 3_600_000;
 
+/** Of a new table. What is shown here is not how soon a busy machine answers. */
+const patientUrl = () => tableUrl(freshTable(), undefined, "&requestTimeout=20s");
+
 test("the table has the attribute names that were asked for, with their types, and the client behind it is reached", async () => {
   const client = userClient();
   const name = freshTable();
   const attributes = { key: "key", value: "val", expiry: "ttl" } as const;
-  const backend = dynamodbBackend({ client, table: name, attributes });
+  const backend = dynamodbBackend({ client, table: name, attributes, requestTimeout: "20s" });
   await using coordinator = createCoordinator(backend, { namespace: "app" });
   await coordinator.setup();
   await coordinator.kv("data", { codec: textCodec }).set("greeting", "hello", { ttl: "1h" });
@@ -40,11 +43,11 @@ test("the table has the attribute names that were asked for, with their types, a
 });
 
 test("many entries are written and read at once, with one time to live, or one of their own", async () => {
-  await using coordinator = await connect(tableUrl(freshTable()));
+  await using coordinator = await connect(patientUrl());
   const kv = coordinator.kv<number>("numbers");
   const entries = Array.from({ length: 120 }, (_, value) => ({ key: `key-${value}`, value }));
   const written = await kv.setMany([...entries, { key: "long", value: 0, ttl: "2h" }], { ttl: "1h" });
-  expect(written.every((one) => "committed" in one && one.committed)).toBe(true);
+  expect(written.filter((one) => !("committed" in one && one.committed))).toEqual([]);
   const found = await kv.getMany([...entries.map(({ key }) => key), "long", "none"]);
   expect(found.slice(0, 120).map((entry) => entry?.value)).toEqual(entries.map(({ value }) => value));
   for (const entry of found.slice(0, 120)) expect(Number(entry?.ttlMs) / hourMs).toBeCloseTo(1, 1);
@@ -87,7 +90,7 @@ test("a transaction puts, deletes, updates and checks, in entries and in items",
   ]);
   expect((await items.get("sold"))?.quantity).toBe(1);
 
-  await using coordinator = await connect(tableUrl(freshTable()));
+  await using coordinator = await connect(patientUrl());
   const shop = coordinator.kv<number>("shop");
   await shop.setMany([
     { key: "cart:user1", value: 1 },

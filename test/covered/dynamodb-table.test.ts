@@ -24,6 +24,9 @@ interface User {
   readonly visits?: number;
 }
 
+/** Of a new table. What is shown here is not how soon a busy machine answers. */
+const patientUrl = () => tableUrl(freshTable(), undefined, "&requestTimeout=20s");
+
 test("a table is made with the primary key that its configuration names, and found by the environment", async () => {
   const client = userClient();
   const table = freshTable();
@@ -32,6 +35,7 @@ test("a table is made with the primary key that its configuration names, and fou
     table,
     attributes: { key: "email" },
     create: { billing: "on-demand" },
+    requestTimeout: "20s",
   });
   await using coordinator = createCoordinator(backend);
   await coordinator.setup();
@@ -61,7 +65,7 @@ test("a coordinator of the module is set up once, however often the function is 
     { step: "initialize" },
   );
   // As the module of a function has them: made once, not connected before the first call.
-  const coordinator = createCoordinator(dynamodbBackend({ client, table }));
+  const coordinator = createCoordinator(dynamodbBackend({ client, table, requestTimeout: "20s" }));
   const users = coordinator.kv<User>("users");
   expect(sent).toEqual([]);
   await coordinator.setup();
@@ -104,7 +108,7 @@ test("a list of everything goes on where an answer of 1 MB ends, with a filter t
   expect(await table.items.scan({ filter: equals("status", "active"), project: ["id"] }).all()).toHaveLength(
     3,
   );
-  await using coordinator = await connect(tableUrl(freshTable()));
+  await using coordinator = await connect(patientUrl());
   const kv = coordinator.kv<User>("users");
   await kv.setMany(users.map((value) => ({ key: value.id, value })));
   const seen: string[] = [];
@@ -164,7 +168,7 @@ test("an HTTP API gives pages with a cursor, and tells its callers from its own 
 });
 
 test("profiles keep what others change, sessions end with their time to live, settings have defaults", async () => {
-  const url = tableUrl(freshTable());
+  const url = patientUrl();
   await using coordinator = await connect(url);
   await using other = await connect(url);
   const profiles = coordinator.kv<Record<string, string>>("profiles");
@@ -201,7 +205,7 @@ test("every type of data comes back, from items and from entries", async () => {
   await using table = await testTable<typeof item>();
   await table.items.put(item);
   expect(await table.items.get("user123")).toEqual(item);
-  await using coordinator = await connect(tableUrl(freshTable()));
+  await using coordinator = await connect(patientUrl());
   const kv = coordinator.kv<typeof item>("users", { codec: jsonCodec({ extended: true }) });
   await kv.set("user123", item);
   expect((await kv.get("user123"))?.value).toEqual(item);

@@ -17,12 +17,14 @@ import { type NatsStore, openNatsStore } from "../backends/nats-stores.ts";
 import { sharedServers } from "../servers/shared.ts";
 
 const connect = (options: { readonly servers: string }) => connectToNats({ ...options });
+/** What is shown here is not how soon a busy machine answers. */
+const patient = { requestTimeout: "10s" } as const;
 let store: NatsStore;
 let coordinator: Coordinator;
 let other: Coordinator;
 
 beforeAll(async () => {
-  store = await openNatsStore(connect, sharedServers().nats.url);
+  store = await openNatsStore(connect, sharedServers().nats.url, patient);
   coordinator = createCoordinator(store.backend);
   other = createCoordinator(store.backend);
 });
@@ -135,7 +137,10 @@ test("limits are told before anything is sent; a full bucket refuses writes and 
   ];
   for (const refused of refusals)
     expect(refused).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
-  await using small = await openNatsStore(connect, sharedServers().nats.url, { maxBytes: 200_000 });
+  await using small = await openNatsStore(connect, sharedServers().nats.url, {
+    ...patient,
+    maxBytes: 200_000,
+  });
   await using full = createCoordinator(small.backend);
   const kv = full.kv("data", { codec: bytesCodec });
   const value = new Uint8Array(60_000);
@@ -151,8 +156,12 @@ test("limits are told before anything is sent; a full bucket refuses writes and 
 test("a bucket is got or made; closing leaves it, destroy erases a namespace, and the stream goes by the native way", async () => {
   const url = sharedServers().nats.url;
   const bucket = uniqueBucket();
-  await using first = await openNatsStore(connect, url, { bucket, description: "User session cache" });
-  await using second = await openNatsStore(connect, url, { bucket });
+  await using first = await openNatsStore(connect, url, {
+    ...patient,
+    bucket,
+    description: "User session cache",
+  });
+  await using second = await openNatsStore(connect, url, { ...patient, bucket });
   const [one, two] = [createCoordinator(first.backend), createCoordinator(second.backend)];
   await one.kv("sessions").set("a", 1);
   await one.close();
