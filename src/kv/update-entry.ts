@@ -29,7 +29,8 @@ export interface EntryOutcome {
   readonly tries: number;
 }
 
-const pause = { firstMs: 4, maxMs: 250 };
+/** Between two tries. */
+export const tryPause = { firstMs: 4, maxMs: 250 };
 
 /**
  * Reads, changes and writes under the condition that nobody came in between, until that is so. What `next` knows at once
@@ -71,7 +72,7 @@ class UpdateRun {
       if (outcome !== undefined) return outcome;
       const { runtime } = this.#store.host;
       const { signal } = this.#update;
-      await sleep(runtime, backoffMs(runtime, this.#tries, pause), { holdsProcessOpen: true, signal });
+      await sleep(runtime, backoffMs(runtime, this.#tries, tryPause), { holdsProcessOpen: true, signal });
     }
   }
 
@@ -138,14 +139,19 @@ class UpdateRun {
   #countTry(): void {
     const { attempts } = this.#update;
     if (this.#tries >= attempts) {
-      throw new ContentionError(
-        `others changed the entry ${JSON.stringify(this.#key)} of ${JSON.stringify(this.#store.name)} in between each of ` +
-          `${attempts} tries; nothing was changed. Let fewer change it at once, or take turns with the option lockAfter`,
-        { tries: this.#tries },
-      );
+      throw overtaken(this.#key, this.#store.name, this.#tries);
     }
     this.#tries += 1;
   }
+}
+
+/** Others came in between each time. */
+export function overtaken(key: string, store: string, tries: number): ContentionError {
+  return new ContentionError(
+    `others changed the entry ${JSON.stringify(key)} of ${JSON.stringify(store)} in between each of ${tries} tries; nothing ` +
+      "was changed. Let fewer change it at once, or take turns with the option lockAfter",
+    { tries },
+  );
 }
 
 /** Whether nobody came in between: the same revision, or none, and its time not over. */
