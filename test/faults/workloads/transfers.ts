@@ -25,16 +25,16 @@ export async function transfers(bench: Workbench): Promise<void> {
   });
 }
 
-/** Whoever is first, all of them at once. Who comes later sees one of them, and is no reader that everybody disturbs. */
+/** Whoever is first, all of them at once. Who comes later looks at one only, and is no reader whom everybody disturbs. */
 async function open(bench: Workbench): Promise<void> {
   const { coordinator, log, stopping } = bench;
+  const account: Account = { balance: bank.each, moves: [], fences: [] };
   while (!stopping.aborted) {
     try {
-      if (await coordinator.kv(bank.space).has(bank.vault)) return;
       return await coordinator.transaction(async (tx) => {
         const accounts = tx.kv<Account>(bank.space);
-        for (const name of bank.accounts)
-          await accounts.setIfAbsent(name, { balance: bank.each, moves: [], fences: [] });
+        if (!(await accounts.setIfAbsent(bank.vault, account))) return;
+        for (const name of bank.accounts) accounts.set(name, account);
       });
     } catch (error) {
       log.write({ event: "audit-failed", code: codeOf(error) });
