@@ -35,7 +35,8 @@ export interface UnstorageDriver {
   getKeys(base: string): Promise<string[]>;
   clear(base: string): Promise<void>;
   dispose(): void;
-  watch(callback: (event: "update" | "remove", key: string) => void): () => void;
+  /** Resolves once the watch has begun. */
+  watch(callback: (event: "update" | "remove", key: string) => void): Promise<() => void>;
 }
 
 /**
@@ -108,11 +109,17 @@ export function unstorageDriver(
     watch(callback) {
       const aborter = new AbortController();
       watches.add(aborter);
-      follow(kv, aborter.signal, callback)
+      const ready = Promise.withResolvers<() => void>();
+      const begin = (): void => ready.resolve(() => aborter.abort());
+      follow(kv, aborter.signal, callback, begin)
+        .then(begin)
         .finally(() => watches.delete(aborter))
-        // unstorage has no place for an error of a watch.
-        .catch((error: Error) => process.emitWarning(error));
-      return () => aborter.abort();
+        .catch((error: Error) => {
+          ready.reject(error);
+          // unstorage has no place for an error of a watch that has begun.
+          process.emitWarning(error);
+        });
+      return ready.promise;
     },
   };
 }
@@ -122,8 +129,9 @@ async function follow(
   kv: KeyValue<Uint8Array>,
   signal: AbortSignal,
   callback: (event: "update" | "remove", key: string) => void,
+  onReady: () => void,
 ): Promise<void> {
-  for await (const change of kv.watch({ updatesOnly: true, signal })) {
+  for await (const change of kv.watch({ updatesOnly: true, signal, onReady })) {
     callback(change.operation === "put" ? "update" : "remove", change.key);
   }
 }

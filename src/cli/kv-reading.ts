@@ -83,7 +83,12 @@ export async function listEntries({
   } while (cursor !== undefined);
   if (options.json === true || options.keys === true) return;
   const heads = ["KEY", "VERSION", "TTL", "SIZE", "VALUE"].slice(0, options.values === true ? 5 : 4);
-  await print(formatTable(heads, rows));
+  await print(
+    formatTable(
+      heads,
+      rows.map((row) => row.slice(0, heads.length)),
+    ),
+  );
 }
 
 /** A page whose values are of one codec, as they mostly are, is read at once; else each of them by itself. */

@@ -67,7 +67,7 @@ export interface WriteOptions extends LifeOptions {
 
 /** What must stand there for a write to be done. */
 export interface Conditions<T> {
-  /** This version, as an entry or a write told it. `undefined` is no condition: see `setIfAbsent` for where there is no entry. */
+  /** This version, as an entry or a write told it. Given and `undefined` it is refused: see `setIfAbsent` for where there is no entry. */
   readonly ifVersion?: Version;
   /** What this says of the current entry; it may be asked more than once. */
   readonly if?: (current: Entry<T> | undefined) => boolean;

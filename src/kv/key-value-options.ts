@@ -29,8 +29,11 @@ export function checkCall(
   checkOptions(`kv.${what}`, options, known);
   checkSignal(options?.signal);
   const { ifVersion, if: condition } = options ?? {};
-  if (ifVersion !== undefined && typeof ifVersion !== "string") {
-    throw new InvalidArgumentError(`ifVersion must be the version of an entry; got ${describe(ifVersion)}`);
+  // Given and undefined: the version of an entry that is not there. It must not become a write without conditions.
+  if (options !== undefined && Object.hasOwn(options, "ifVersion") && typeof ifVersion !== "string") {
+    throw new InvalidArgumentError(
+      `ifVersion must be the version of an entry; got ${describe(ifVersion)}. For one that is not there: setIfAbsent`,
+    );
   }
   if (condition !== undefined && typeof condition !== "function") {
     throw new InvalidArgumentError(`if must be a function of the current entry; got ${describe(condition)}`);

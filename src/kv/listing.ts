@@ -20,7 +20,7 @@ export interface ListingOptions<T> {
   /** Entries in a page, at most: 1 to 10,000. With `filter`, a page may have fewer, even none, and more follow. Default: 100. */
   readonly pageSize?: number;
   /** Go on after the page with this cursor, of the same namespace, prefix and form; also after a restart. */
-  readonly cursor?: string;
+  readonly cursor?: string | undefined;
 }
 
 /** A part of a listing. */

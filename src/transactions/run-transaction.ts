@@ -111,7 +111,9 @@ async function runOnce<R>(work: () => R | PromiseLike<R>, run: Run, signal: Abor
     signal.addEventListener("abort", onAbort, { once: true });
   });
   try {
-    return await Promise.race([(async () => work())(), givenUp]);
+    const result = await Promise.race([(async () => work())(), givenUp]);
+    run.assertWritten();
+    return result;
   } finally {
     signal.removeEventListener("abort", onAbort);
     run.end(

@@ -1,5 +1,5 @@
 import type { StoreTime, Version } from "../core/backend.ts";
-import { ContentionError, LimitExceededError } from "../core/errors.ts";
+import { ContentionError, InvalidArgumentError, LimitExceededError } from "../core/errors.ts";
 import { decodeEntry, type EntryRecord, type Revision, type StoredValue } from "../kv/entry-record.ts";
 import { type FoundEntry, visibleAt } from "../kv/entry-rules.ts";
 import type { LifeTime } from "../kv/key-value-options.ts";
@@ -56,6 +56,7 @@ export class Run {
   readonly guards = new Set<HeldGrant>();
   readonly alongside: object[] = [];
   readonly #context: RunContext;
+  #writing = 0;
   #asked: Asked[] = [];
   #isReading = false;
   #conflict: ContentionError | undefined;
@@ -72,6 +73,25 @@ export class Run {
   /** Whether something that it has read has changed: whatever it does, it is not committed. */
   get isDoomed(): boolean {
     return this.#conflict !== undefined;
+  }
+
+  /** Follows a write that has to read first: its function must not end before it. */
+  async writing<R>(work: Promise<R>): Promise<R> {
+    this.#writing += 1;
+    try {
+      return await work;
+    } finally {
+      this.#writing -= 1;
+    }
+  }
+
+  /** @throws InvalidArgumentError when its function has ended before one of its writes. */
+  assertWritten(): void {
+    if (this.#writing === 0) return;
+    throw new InvalidArgumentError(
+      `the function of a transaction ended while ${this.#writing} of its writes (update, increment, setIfAbsent) were under ` +
+        "way; nothing was applied. Await them",
+    );
   }
 
   /** From now on its function can do nothing. */

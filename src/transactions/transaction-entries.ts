@@ -43,7 +43,11 @@ export class TransactionEntries<T, In> implements TransactionKeyValue<T, In> {
     this.#put(key, value, life);
   }
 
-  async setIfAbsent(key: string, value: In, options?: LifeOptions): Promise<boolean> {
+  setIfAbsent(key: string, value: In, options?: LifeOptions): Promise<boolean> {
+    return this.#run.writing(this.#setIfAbsent(key, value, options));
+  }
+
+  async #setIfAbsent(key: string, value: In, options?: LifeOptions): Promise<boolean> {
     const life = this.#lifeOf("setIfAbsent", options) ?? null;
     await this.#stored(key, true);
     // Asked again without a pause: another call of this run may have written it meanwhile.
@@ -63,7 +67,7 @@ export class TransactionEntries<T, In> implements TransactionKeyValue<T, In> {
   ): Promise<void> {
     checkFunction("change", change);
     const life = this.#lifeOf("update", options);
-    await this.#rewrite(key, change, life, options?.ttl === undefined ? undefined : life);
+    await this.#run.writing(this.#rewrite(key, change, life, options?.ttl === undefined ? undefined : life));
   }
 
   async increment(
@@ -79,7 +83,7 @@ export class TransactionEntries<T, In> implements TransactionKeyValue<T, In> {
       sum = sumOf(key, current ?? initial, by);
       return sum as In;
     };
-    await this.#rewrite(key, add, this.#lifeOf("increment", life), undefined);
+    await this.#run.writing(this.#rewrite(key, add, this.#lifeOf("increment", life), undefined));
     return sum;
   }
 

@@ -27,7 +27,7 @@ export interface TransactionOptions {
 
 /**
  * The entries of one key-value namespace within a transaction. Reads show the transaction's own writes. Await what answers a
- * promise: a write that is still under way when the function has ended is not part of the commit.
+ * promise: a function that ends while one of its writes is under way is refused, and nothing is applied.
  */
 export interface TransactionKeyValue<T, In = T> {
   /** The value, `undefined` where there is none. The same for the whole run, but for own writes and `read-committed`. */

@@ -145,6 +145,7 @@ test.each<[string, (kv: KeyValue<number>) => Promise<unknown>]>([
   ["an endless ttl", (kv) => kv.set("a", 1, { ttl: Number.POSITIVE_INFINITY })],
   ["an unknown option", (kv) => kv.set("a", 1, { tll: 5 } as never)],
   ["a condition that is no function", (kv) => kv.set("a", 1, { if: true as never })],
+  ["the version of an entry that is not there", (kv) => kv.set("a", 1, { ifVersion: undefined as never })],
   ["a version that is none", (kv) => kv.delete("a", { ifVersion: 7 as never })],
   ["an addend that is no number", (kv) => kv.increment("a", Number.NaN)],
   ["no attempts", (kv) => kv.update("a", () => 1, { attempts: 0 })],

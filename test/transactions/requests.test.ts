@@ -157,7 +157,7 @@ describe("what no store commits at once", () => {
     const large = coordinator.transaction((tx) => tx.set("a", "x".repeat(2 ** 20)));
     await expect(toEnd(world, large)).rejects.toMatchObject({
       code: "LIMIT_EXCEEDED",
-      limit: 2 ** 20 - 2_048,
+      limit: 2 ** 20 - 2_048 - 3,
     });
     const many = coordinator.transaction((tx) =>
       tx.getMany(Array.from({ length: 10_001 }, (_, index) => `${index}`)),

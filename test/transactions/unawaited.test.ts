@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { memoryBackend } from "../../src/backends/memory/index.ts";
 import type { Backend } from "../../src/core/backend.ts";
-import { createCoordinator, type Isolation } from "../../src/index.ts";
+import { createCoordinator, type Isolation, type Transaction } from "../../src/index.ts";
 
 async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn += 1) await Promise.resolve();
@@ -54,3 +54,19 @@ test.each(["serializable-snapshot", "serializable", "repeatable-reads"] as const
     }
   },
 );
+
+test.each<[string, (tx: Transaction) => Promise<unknown>]>([
+  ["increment", (tx) => tx.increment("a")],
+  ["update", (tx) => tx.update("a", () => 1)],
+  ["setIfAbsent", (tx) => tx.setIfAbsent("a", 1)],
+])("a function that ends before its %s is refused, and nothing is applied", async (_name, write) => {
+  await using coordinator = createCoordinator(memoryBackend());
+  const late: Promise<unknown>[] = [];
+  const ended = coordinator.transaction((tx) => {
+    tx.set("b", 1);
+    late.push(write(tx));
+  });
+  await expect(ended).rejects.toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+  await expect(Promise.all(late)).rejects.toMatchObject({ code: "CLOSED" });
+  expect(await coordinator.kv("default").getMany(["a", "b"])).toEqual([undefined, undefined]);
+});
