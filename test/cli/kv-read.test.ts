@@ -42,11 +42,12 @@ test("entries of several codecs are listed together, page after page", async () 
   expect(await printed(place, "leasehold kv ls --json | head -n 1 | wc -l")).toMatch(/^ *1\n$/);
 });
 
-test("a long value is cut in a table, and nowhere else", async () => {
+test("a value is shown where it was asked for, and a long one is cut in a table", async () => {
   await using place = makePlace();
   const long = "x".repeat(100);
   await place.run(["kv", "set", "long", long]);
   expect(await printed(place, "leasehold kv ls --values")).toMatch(/ x{79}…\n$/);
+  expect(await printed(place, "leasehold kv ls")).toMatch(/^KEY +VERSION +TTL +SIZE\nlong +\S+ +- +102\n$/);
   expect(parsed(await printed(place, "leasehold kv ls --values --json"))[0]).toMatchObject({ value: long });
 });
 
