@@ -25,7 +25,7 @@ import { eraseAll, eraseEntry } from "./erase.ts";
 import { inParallel } from "./in-parallel.ts";
 import { addend, sumOf } from "./increment.ts";
 import type { KeyValue, KeyValueOptions, KeyValueStatus } from "./key-value.ts";
-import { checkCall, checkCodec, parseCount, parseLife } from "./key-value-options.ts";
+import { checkCall, checkCodec, checkList, parseCount, parseLife } from "./key-value-options.ts";
 import { createListing, type Listing, type ListingOptions } from "./listing.ts";
 import { type KeyValueHost, type Settings, TypedEntries } from "./typed-entries.ts";
 import { createWatch } from "./watch.ts";
@@ -94,6 +94,7 @@ class KeyValueStore<T, In> implements KeyValue<T, In> {
   }
 
   async getMany(keys: readonly string[]): Promise<readonly (Entry<T> | undefined)[]> {
+    checkList("getMany", keys);
     return Promise.all(keys.map((key) => this.get(key)));
   }
 
@@ -122,6 +123,7 @@ class KeyValueStore<T, In> implements KeyValue<T, In> {
     entries: readonly NewEntry<In>[],
     options?: WriteOptions,
   ): Promise<readonly BatchResult<Written<T>>[]> {
+    checkList("setMany", entries);
     checkCall("setMany", options, writeOptions);
     return inParallel(entries, ({ key, value, ttl }) => {
       return this.set(key, value, ttl === undefined ? options : { ...options, ttl });
@@ -134,6 +136,11 @@ class KeyValueStore<T, In> implements KeyValue<T, In> {
     options?: UpdateOptions,
   ): Promise<Updated<In>> {
     checkCall("update", options, [...writeOptions, "attempts", "lockAfter"]);
+    if (typeof change !== "function") {
+      throw new InvalidArgumentError(
+        `change must be a function of the current value; got ${describe(change)}`,
+      );
+    }
     return this.#entries.update(key, change, options) as Promise<Updated<In>>;
   }
 
@@ -152,6 +159,7 @@ class KeyValueStore<T, In> implements KeyValue<T, In> {
   }
 
   async deleteMany(keys: readonly string[]): Promise<readonly BatchResult<Deleted<T>>[]> {
+    checkList("deleteMany", keys);
     return inParallel(
       keys.map((key) => ({ key })),
       ({ key }) => this.delete(key),

@@ -40,6 +40,12 @@ export function checkCall(
   }
 }
 
+/** @throws InvalidArgumentError unless it is an array. */
+export function checkList(what: string, value: unknown): void {
+  if (Array.isArray(value)) return;
+  throw new InvalidArgumentError(`kv.${what} takes an array; got ${describe(value)}`);
+}
+
 /** @throws InvalidArgumentError unless it is a whole number of at least 1. */
 export function parseCount(option: string, value: number | undefined, fallback: number, max = 1e9): number {
   if (value === undefined) return fallback;
