@@ -2,7 +2,8 @@ import type { Codec } from "../codecs/codec.ts";
 import { resolveCompression } from "../codecs/compression.ts";
 import { jsonCodec } from "../codecs/json-codec.ts";
 import { schemaCodec } from "../codecs/schema-codec.ts";
-import type { Duration } from "../core/durations.ts";
+import { type Duration, describe } from "../core/durations.ts";
+import { InvalidArgumentError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import type { Change, PastEntry, WatchOptions } from "./change.ts";
 import type {
