@@ -136,11 +136,12 @@ function parseLine(text: string): FirstLine | undefined {
   }
   const line = parsed as Partial<FirstLine> | null;
   const isEntry = line?.f === 1 && typeof line.k === "string" && isHeader(line) && isStamps(line.s);
-  return isEntry && (line.h ?? []).every(isHeader) ? (line as FirstLine) : undefined;
+  const past: unknown = line?.h ?? [];
+  return isEntry && Array.isArray(past) && past.every(isHeader) ? (line as FirstLine) : undefined;
 }
 
-function isHeader({ c, u, i, n = 0 }: Partial<Header>): boolean {
-  return (
-    Number.isFinite(c) && Number.isFinite(u) && typeof i === "string" && Number.isSafeInteger(n) && n >= 0
-  );
+function isHeader(header: unknown): boolean {
+  const { c, u, i, n = 0, e = 0, d = 0 } = (header ?? {}) as Partial<Header>;
+  const isCounted = Number.isSafeInteger(n) && n >= 0;
+  return [c, u, e, d].every(Number.isFinite) && typeof i === "string" && isCounted;
 }

@@ -86,13 +86,18 @@ export function createEntryRules(
       return { state: left, answer: { found, left } };
     },
     stamp({ record }, writer, sequence) {
-      const { stamps, ...rest } = record as EntryRecord;
+      // Erased meanwhile: what shuts out a write in doubt then says that there is none.
+      const { stamps, ...rest } = record ?? nothingAt(key);
       return { record: { ...rest, stamps: addStamp(stamps, writer, sequence) } };
     },
     isStamped: ({ record }, writer, sequence) => hasStamp(record?.stamps ?? [], writer, sequence),
     ttlMs: ({ record }) => recordTtlMs(record as EntryRecord),
     isLarge: ({ record }) => record !== undefined && bytesOf(record) > rememberedBytesMax,
   };
+}
+
+function nothingAt(key: string): EntryRecord {
+  return { key, newest: { createdAtMs: 0, updatedAtMs: 0, mark: "" }, past: [], stamps: [] };
 }
 
 /** The record after a change. @throws LimitExceededError for a value that is too large. */

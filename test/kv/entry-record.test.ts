@@ -43,6 +43,9 @@ test("a record that was cut short, got longer, or was never one is refused and n
     }),
   );
   const others = ["", "{}\n", "null\n", '{"f":2,"k":"a","c":1,"u":1,"i":"x","s":[]}\n', "text"];
+  const line = { f: 1, k: "a", c: 1, u: 1, i: "x", s: [] };
+  for (const damage of [{ h: {} }, { h: [null] }, { h: [{}] }, { e: "soon", d: 1 }, { n: -1 }, { s: 1 }])
+    others.push(`${JSON.stringify({ ...line, ...damage })}\n`);
   for (const other of others) {
     expect(() => decodeEntry("k", Buffer.from(other))).toThrow(
       expect.objectContaining({ code: "CORRUPT_RECORD" }),

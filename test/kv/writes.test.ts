@@ -197,3 +197,21 @@ test("the largest value that is taken fits into a record, whatever its key", asy
     });
   }
 });
+
+test("a write in doubt whose entry was erased meanwhile is shut out, and the caller is told that nobody knows", async () => {
+  const { kv, at, client, stores } = open(2);
+  const other = stores[1] as KeyValue<number>;
+  await at(kv.set("a", 1));
+  let lost = 0;
+  client(0).spoil(async (request, send) => {
+    if (request !== "commit" || lost > 0) return send();
+    lost += 1;
+    await send();
+    await other.purge("a");
+    throw new OutcomeUnknownError("a test lost the answer");
+  });
+  const ended = await at(ending(kv.setIfPresent("a", 2)), 5_000);
+  expect(JSON.stringify(ended)).toMatch(/OUTCOME_UNKNOWN|"committed":false/);
+  expect(await at(other.get("a"))).toBeUndefined();
+  expect(await at(kv.setIfAbsent("a", 3))).toMatchObject({ committed: true });
+});
