@@ -136,7 +136,8 @@ class NatsBackend implements Backend {
   }
 
   async commit(operations: readonly Operation[], options?: CommitOptions): Promise<CommitResult> {
-    const opened = await this.#forWriting();
+    const opened = this.#opened ?? (await this.#ready());
+    this.#requireWritable(opened);
     checkOperations(kind, this.#capabilities, operations, options);
     const [only] = operations;
     if (operations.length === 1 && only !== undefined) return commitOne(opened, only);
@@ -144,7 +145,8 @@ class NatsBackend implements Backend {
   }
 
   async add(key: string, delta: number, operation: AddOperation): Promise<number> {
-    const opened = await this.#forWriting();
+    const opened = this.#opened ?? (await this.#ready());
+    this.#requireWritable(opened);
     checkKey(kind, this.#capabilities, key);
     const store = {
       read: async (of: string) => (await this.get([of]))[0] ?? null,
@@ -204,10 +206,9 @@ class NatsBackend implements Backend {
     if (this.#closed !== undefined) throw new ClosedError("this NATS backend was closed");
   }
 
-  async #forWriting(): Promise<Opened> {
-    const opened = this.#opened ?? (await this.#ready());
+  #requireWritable({ features }: Opened): void {
     this.#requireOpen();
-    if (!opened.features.readOnly) return opened;
+    if (!features.readOnly) return;
     throw new UnsupportedError(
       `the bucket ${this.#client.bucket} is a copy, which is only read: nothing can be written or locked here. Use the ` +
         "bucket that it copies",
