@@ -71,7 +71,8 @@ async function addIndex(table: string): Promise<void> {
     const { Table } = await client.send(new DescribeTableCommand({ TableName: table }));
     return Table?.GlobalSecondaryIndexes?.[0]?.IndexStatus === "ACTIVE";
   };
-  await vi.waitUntil(isActive, { timeout: 40_000, interval: 250 });
+  // Other tests keep the server busy, which builds an index when it has nothing else to do.
+  await vi.waitUntil(isActive, { timeout: 170_000, interval: 250 });
 }
 
 async function listed(backend: Backend, prefix: string, limit?: number): Promise<readonly string[]> {
@@ -232,7 +233,7 @@ describe("records from before the index", () => {
       "BatchGetItem",
     ]);
     await later.close();
-  }, 60_000);
+  }, 200_000);
 
   test("are entered once, whatever happens to requests and to the records meanwhile", async () => {
     await using store = await indexedStore();
