@@ -37,7 +37,7 @@ import { webLockCases } from "./conformance/web-lock-cases.ts";
  *     return { backends: [backend, backend, backend], destroy: () => backend.close() };
  *   },
  * });
- * describe("locks", { concurrency: true }, () => {
+ * describe("locks", { concurrency: 32 }, () => {
  *   for (const { title, run } of cases) test(title, run);
  * });
  * ```

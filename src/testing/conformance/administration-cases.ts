@@ -61,7 +61,7 @@ export const administrationCases: readonly LockCaseDefinition[] = [
         () => grant.state === "lost",
         () => "the lease of the holder ends by its own clock",
       );
-      assert.equal(next.state, "held");
+      next.assertHeld();
       await next.release();
     },
   },
@@ -79,7 +79,7 @@ export const administrationCases: readonly LockCaseDefinition[] = [
       const { cause } = grant.revokeRequested.reason as { cause?: Intervention };
       assert.equal(cause?.reason, reason);
       await pass(ttlMs);
-      assert.equal(grant.state, "held");
+      grant.assertHeld();
       await grant.release();
     },
   },

@@ -58,7 +58,7 @@ export const lockTurnCases: readonly LockCaseDefinition[] = [
         assert.equal(await second.tryAcquire(), null);
         assert.equal(grant.signal.aborted, false);
       }
-      assert.equal(grant.state, "held");
+      grant.assertHeld();
       await grant.release();
     },
   },
