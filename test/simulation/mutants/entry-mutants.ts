@@ -42,6 +42,13 @@ export const entryMutants: readonly Mutant[] = [
     "      ...(ttlMs",
   ),
   mutant(
+    "a transaction writes the first of its keys alone",
+    "transactions/settle-commit.ts",
+    "const operations = [...plan.puts, ...plan.checks];",
+    "const operations = [...plan.puts.slice(0, 1), ...plan.checks];",
+    "a transaction is applied as a whole",
+  ),
+  mutant(
     "a transaction whose answer was lost is run again at once",
     "transactions/settle-commit.ts",
     "if (entries.some(({ entry }) => isStamped(entry.stamps))) return true;",
