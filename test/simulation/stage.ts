@@ -18,8 +18,8 @@ export type Theme = (typeof themes)[number];
 /** Locks are what everything else stands on: most worlds are about them. */
 const themesOfTwenty: readonly Theme[] = [
   "limits",
-  ...Array<Theme>(7).fill("locks"),
   "entries",
+  ...Array<Theme>(7).fill("locks"),
   "sequences",
   ...Array<Theme>(2).fill("elections"),
   "groups",
