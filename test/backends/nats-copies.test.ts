@@ -229,9 +229,11 @@ test("a mirror follows its origin from another JetStream domain", async () => {
   using leafPort = await claimPort();
   await using hub = await natsServer({
     config: `jetstream { domain: hub }\nleafnodes { listen: "127.0.0.1:${leafPort.port}" }`,
+    talksToOthers: true,
   });
   await using leaf = await natsServer({
     config: `jetstream { domain: leaf }\nleafnodes { remotes: [{ url: "nats://127.0.0.1:${leafPort.port}" }] }`,
+    talksToOthers: true,
   });
   const [there, here] = [await connectTo(hub.url), await connectTo(leaf.url)];
   const origin = natsBackend({ connection: there, bucket: "jobs" });

@@ -25,6 +25,8 @@ export interface NatsServerOptions {
    * are given on the command line and win.
    */
   readonly config?: string;
+  /** Whether it talks to other servers: then it is a program on the loopback interface, as those of a cluster are. */
+  readonly talksToOthers?: boolean;
 }
 
 /**
@@ -33,11 +35,11 @@ export interface NatsServerOptions {
  * @throws Error that says what to install, or with the end of the server's log.
  */
 export async function natsServer(options: NatsServerOptions = {}): Promise<TestServer> {
-  const { version = "2.15", jetstream = true, config = "" } = options;
+  const { version = "2.15", jetstream = true, config = "", talksToOthers = false } = options;
   const claim = await claimPort();
   const name = `leasehold-${randomUUID()}`;
   try {
-    const { use: inContainer } = await decideOnContainers();
+    const inContainer = !talksToOthers && (await decideOnContainers()).use;
     const image = natsImage(version);
     const parts = { version, jetstream, config, port: claim.port, name };
     return await startTestServer({
