@@ -26,7 +26,7 @@ export interface PolicyStanding {
  * const limiter = coordinator.rateLimiter("mails", { policies: [{ limit: 1, per: "10m" }] });
  * await limiter.take("bob");
  * const { allowed, policy, retryAfterMs } = await limiter.take("bob");
- * console.log(allowed, policy, Math.ceil(Number(retryAfterMs) / 60_000)); // false 1/10m 10
+ * console.log(allowed, policy, Math.round(Number(retryAfterMs) / 60_000)); // false 1/10m 10
  * console.log((await limiter.take("bob", { cost: 2 })).retryAfterMs); // null
  * ```
  */
