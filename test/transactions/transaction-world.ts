@@ -2,7 +2,10 @@ import { memoryBackend } from "../../src/backends/memory/index.ts";
 import type { Backend, Capabilities, Operation } from "../../src/core/backend.ts";
 import { type Coordinator, createCoordinator } from "../../src/index.ts";
 import { createVirtualRuntime, type VirtualRuntime } from "../../src/testing/virtual-runtime.ts";
+import { pass } from "../counters/counter-world.ts";
 import { pausableProcess } from "../locks/pausable-process.ts";
+
+export { pass };
 
 /** A request of a client: what it asks for, and how often it has asked for that before. */
 export interface Request {
@@ -101,11 +104,6 @@ export function createWorld(options: WorldOptions = {}): World {
   };
   const clients = Array.from({ length: options.clients ?? 1 }, makeClient);
   return { runtime, store, clients, client: (index) => clients[index] as Client };
-}
-
-/** Lets virtual time pass within the world. */
-export function pass(runtime: VirtualRuntime, delayMs: number): Promise<void> {
-  return new Promise((resolve) => runtime.schedule(delayMs, resolve));
 }
 
 /** Lets virtual time pass until the work is over, and answers what it answers. */

@@ -2,16 +2,16 @@ import type { TransactWriteItem, TransactWriteItemsCommandInput } from "@aws-sdk
 import type { CommitOptions, CommitResult, Operation, Version } from "../../core/backend.ts";
 import { InvalidArgumentError, LimitExceededError, StoreMisconfiguredError } from "../../core/errors.ts";
 import { type OwnWrite, ownWriteError, ownWrites } from "./alongside.ts";
+import { collisionRetries, isCollision } from "./collision.ts";
 import type { SingleCommit } from "./commit-one.ts";
 import { Failure } from "./failure.ts";
 import type { Requester } from "./requester.ts";
-import { type RetryLimits, retry } from "./retry.ts";
+import { retry } from "./retry.ts";
 import { deleteRequest, expectation, putRequest, type WriteContext } from "./write-request.ts";
 
 /** DynamoDB's limit for all items of one transaction together, less room for attribute names and versions. */
 const transactionBytesMax = 4 * 1_024 * 1_024 - 100 * 1_024;
 
-const collisionRetries: RetryLimits = { retriesMax: 8, firstMs: 20, maxMs: 500 };
 /** Copies of a transaction that got no answer. Its token makes DynamoDB apply it once within ten minutes. */
 const unansweredMax = 2;
 
@@ -86,20 +86,6 @@ function step(context: WriteContext, operation: Operation, version: Version | nu
       ReturnValuesOnConditionCheckFailure: "ALL_OLD",
     },
   };
-}
-
-const collisionCodes = new Set([
-  "None",
-  "TransactionConflict",
-  "ProvisionedThroughputExceeded",
-  "ThrottlingError",
-]);
-
-/** Cancelled only because others were at work on the same items, or because of their throughput. */
-function isCollision(failure: Failure): boolean {
-  return (
-    failure.reasons.length > 0 && failure.reasons.every(({ Code }) => collisionCodes.has(Code ?? "None"))
-  );
 }
 
 function refusal(

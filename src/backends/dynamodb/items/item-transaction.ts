@@ -2,10 +2,11 @@ import type { TransactGetItem, TransactWriteItem } from "@aws-sdk/client-dynamod
 import { InvalidArgumentError, LimitExceededError } from "../../../core/errors.ts";
 import { checkOptions } from "../../../core/options.ts";
 import { ownWrites } from "../alongside.ts";
+import { collisionRetries, isCollision } from "../collision.ts";
 import { Failure } from "../failure.ts";
 import type { DynamodbClient } from "../options.ts";
 import type { Requester } from "../requester.ts";
-import { type RetryLimits, retry } from "../retry.ts";
+import { retry } from "../retry.ts";
 import { type Attributes, checkLimit, fromAttributes, refused } from "./attribute-values.ts";
 import type { ItemCondition } from "./conditions.ts";
 import type { DynamodbItems, ItemPutOptions } from "./dynamodb-items.ts";
@@ -62,7 +63,6 @@ export interface ItemSnapshot<Read extends readonly unknown[]> {
 }
 
 const [entriesMax, bytesMax, tokenCharsMax] = [100, 4 * 1_024 * 1_024, 36];
-const collisionRetries: RetryLimits = { retriesMax: 8, firstMs: 20, maxMs: 500 };
 /** Copies of a transaction that got no answer, and were not waited for in vain. */
 const unansweredMax = 3;
 
@@ -160,13 +160,6 @@ function snapshot<Read extends readonly unknown[]>(
       }
     },
   };
-}
-
-const collisionCodes = ["None", "TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"];
-
-/** Cancelled only because others were at work on the same items, or because of their throughput. */
-function isCollision({ reasons }: Failure): boolean {
-  return reasons.length > 0 && reasons.every(({ Code = "None" }) => collisionCodes.includes(Code));
 }
 
 function invalid(failure: Failure, table: string): Error {
