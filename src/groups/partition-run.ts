@@ -1,5 +1,6 @@
 import { AbortedError } from "../core/errors.ts";
 import { startSleep } from "../core/runtime.ts";
+import { unlessAborted } from "../core/unless-aborted.ts";
 import { watchClocks } from "../roster/clock-signal.ts";
 import type { Grant, HeldGrant } from "../roster/grant.ts";
 import type { Holder } from "../roster/roster.ts";
@@ -75,10 +76,11 @@ export class PartitionRun {
     });
     const unfollow = new AbortController();
     const following = this.#follow(unfollow.signal);
-    const wake = (): void => this.#news.resolve();
-    membership.signal.addEventListener("abort", wake, { once: true });
+    const over = AbortSignal.any([this.#stop.signal, membership.signal]);
+    watchClocks(over, () => void membership.signal);
+    over.addEventListener("abort", () => this.#news.resolve(), { once: true });
     try {
-      while (!this.#stop.signal.aborted && !membership.signal.aborted) await this.#share(membership);
+      while (!over.aborted) await this.#share(membership, over);
       // Also where the membership was lost: it joins again with nothing in hand.
       await this.#giveUpAll();
     } finally {
@@ -100,7 +102,7 @@ export class PartitionRun {
   }
 
   /** Takes or gives up what the list of members says, and waits until something may have changed. */
-  async #share(membership: Grant): Promise<void> {
+  async #share(membership: Grant, over: AbortSignal): Promise<void> {
     this.#news = Promise.withResolvers();
     const { count, ttlMs } = this.#context;
     const rank = this.#members.findIndex(({ fence }) => fence === membership.fence);
@@ -111,22 +113,23 @@ export class PartitionRun {
       for (const [partition, { move }] of kept.slice(quota)) {
         move.abort(new AbortedError(`partition ${partition} moves to another member`));
       }
-      if (this.#owned.size < quota) await this.#take(rank, quota);
+      if (this.#owned.size < quota) await this.#take(rank, quota, over);
       if (this.#owned.size < quota) pauseMs = lookEveryTtls * ttlMs;
     }
-    if (this.#stop.signal.aborted || membership.signal.aborted) return;
+    if (over.aborted) return;
     if (pauseMs === Number.POSITIVE_INFINITY) return this.#news.promise;
     const pause = startSleep(this.#host.runtime, pauseMs, { holdsProcessOpen: true });
     await Promise.race([pause.over, this.#news.promise]);
     pause.end();
   }
 
-  async #take(rank: number, quota: number): Promise<void> {
+  /** Gives up when it is `over`: a store that hangs must not keep a run from its end. */
+  async #take(rank: number, quota: number, over: AbortSignal): Promise<void> {
     const { count, holders, nameFor, options, ttlMs } = this.#context;
     const wanted = searchOrder(rank, this.#members.length, count).filter((it) => !this.#owned.has(it));
-    const request = { ttlMs, weight: 1, capacity: 1, waitMs: 0, signal: undefined, metadata: undefined };
+    const request = { ttlMs, weight: 1, capacity: 1, waitMs: 0, signal: over, metadata: undefined };
     try {
-      const found = await holders(wanted);
+      const found = await unlessAborted(holders(wanted), over);
       const free = wanted.filter((_, index) => found[index] === undefined);
       // What a member holds that is there, it gives up by itself; a try of the others sees whether their holder died. By
       // session, and not by identity: the next life of a process may have the name of the one that died.
@@ -142,7 +145,7 @@ export class PartitionRun {
       const suspect = others.slice(this.#looks % Math.max(1, others.length)).slice(0, 1);
       this.#looks += 1;
       for (const partition of [...free, ...doubtful, ...suspect]) {
-        if (this.#owned.size >= quota || this.#stop.signal.aborted) return;
+        if (this.#owned.size >= quota || over.aborted) return;
         const target = nameFor(partition);
         const identity = options.identity === undefined ? {} : { identity: options.identity };
         const grant = await this.#host
@@ -151,8 +154,8 @@ export class PartitionRun {
         if (grant !== null) this.#own(partition, grant);
       }
     } catch (error) {
-      // Looked for again soon.
-      if (!isTransient(error)) throw error;
+      // Looked for again soon, unless it is over.
+      if (!over.aborted && !isTransient(error)) throw error;
     }
   }
 

@@ -1,3 +1,4 @@
+import { unlessAborted } from "../core/unless-aborted.ts";
 import type { HeldGrant } from "../roster/grant.ts";
 import type { Holder } from "../roster/roster.ts";
 import type { RosterHost } from "../roster/roster-host.ts";
@@ -170,7 +171,7 @@ class ClientLockManager {
       return queue.acquire(steal ? { ...request, seize: remember } : request);
     };
     const kind = ifAvailable ? "try" : steal ? "theft" : "plain";
-    return unlessAborted(this.#requests.begin(local, kind, start), signal);
+    return orGivenUp(this.#requests.begin(local, kind, start), signal);
   }
 
   async #hold(
@@ -239,22 +240,17 @@ async function release(grant: HeldGrant, name: string): Promise<void> {
 }
 
 /** Gives a wait up at once when the signal fires; what comes nevertheless is given back. */
-async function unlessAborted(
+async function orGivenUp(
   coming: Promise<HeldGrant | null>,
   signal: AbortSignal | undefined,
 ): Promise<HeldGrant | null> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal?.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    const grant = await Promise.race([coming, aborted]);
+    const grant = await unlessAborted(coming, signal);
     signal?.throwIfAborted();
     return grant;
   } catch (error) {
     coming.then((grant) => grant?.[Symbol.asyncDispose](), toldAlready);
     throw error;
-  } finally {
-    signal?.removeEventListener("abort", onAbort);
   }
 }
 

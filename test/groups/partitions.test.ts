@@ -293,6 +293,25 @@ describe("a run", () => {
     expect(shares(runner)).toEqual([0]);
   });
 
+  test("ends when it is asked to, also where no request of it is ever answered again, whatever it was about", async () => {
+    for (let answered = 0; answered < 60; answered += 1) {
+      const { world, start } = fleet(3, { capabilities: { watch: "none", wake: false } });
+      const { runtime } = world;
+      let requests = 0;
+      world
+        .client(1)
+        .backend.intercept((_request, send) =>
+          requests++ < answered ? send() : new Promise(() => undefined),
+        );
+      const runners = [start(0), start(1), start(2)] as const;
+      await runtime.advance(deathMs * 4);
+      expect([answered, shares(...runners)]).toEqual([answered, [4, 0, 4]]);
+      runners[1].stop.abort();
+      await runtime.advance(ttlMs);
+      expect([answered, runners[1].outcome.state]).toEqual([answered, "resolved"]);
+    }
+  });
+
   test("tells who owns what", async () => {
     const { world, start } = fleet(2);
     const { runtime } = world;
