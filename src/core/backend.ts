@@ -71,6 +71,12 @@ export interface AddOperation {
   readonly writer: string;
   /** Rises with each add of this writer to this key. From 1. */
   readonly sequence: number;
+  /**
+   * Whether an earlier call with this operation had an unknown outcome. Then it is refused with an
+   * {@link OutcomeUnknownError} that is not retryable where 64 or more others have written since, so that the record does
+   * not tell any more whether it was applied. Default: false.
+   */
+  readonly again?: boolean;
 }
 
 /** One page of {@link Backend.scan}. */

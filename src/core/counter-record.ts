@@ -1,7 +1,8 @@
 import type { AddOperation } from "./backend.ts";
-import { CorruptRecordError, LimitExceededError } from "./errors.ts";
+import { CorruptRecordError, LimitExceededError, OutcomeUnknownError } from "./errors.ts";
 import { invariant } from "./invariant.ts";
 import { decodeJson, encodeJson } from "./json.ts";
+import { fateOf, type Stamp, type Stamps } from "./stamps.ts";
 
 /** What one writer did last: the number of its add, and the sum that add led to. */
 export interface AddReceipt {
@@ -21,24 +22,43 @@ export const receiptsMax = 64;
 /** A counter that nobody has added to. */
 export const emptyCounter: CounterRecord = { sum: 0, receipts: new Map() };
 
+/** A counter does not tell any more whether an operation was applied: so many others wrote since. Asking again is in vain. */
+export class ForgottenAddError extends OutcomeUnknownError {
+  override readonly retryable = false;
+
+  constructor() {
+    super(
+      "an add got no answer, and so many others wrote to the counter since that it does not tell any more whether it was " +
+        "applied",
+    );
+  }
+}
+
 /**
  * Applies an add once: again with the same operation, it changes nothing and answers the same sum.
  *
- * The promise reaches as far as the receipts do: it would be broken only by a retry that arrives after 64 other
- * writers have added since.
+ * `since`: the counter to which an earlier try was applied, where that is known, so that it is found out also of a writer
+ * that is new.
  *
  * @throws LimitExceededError when the sum would leave the safe integers. Nothing was applied.
+ * @throws ForgottenAddError for an operation that may have been applied before, when the receipts do not reach back so far.
  */
 export function applyAdd(
   counter: CounterRecord,
   delta: number,
   operation: AddOperation,
+  since = emptyCounter,
 ): { readonly counter: CounterRecord; readonly sum: number; readonly applied: boolean } {
   invariant(Number.isSafeInteger(delta), `a delta is a safe integer; got ${delta}`);
   const receipt = counter.receipts.get(operation.writer);
   if (receipt !== undefined && receipt.sequence >= operation.sequence) {
     invariant(receipt.sequence === operation.sequence, "a writer's adds are issued in order");
     return { counter, sum: receipt.sum, applied: false };
+  }
+  if (operation.again === true && receipt === undefined) {
+    const write = [operation.writer, operation.sequence] as const;
+    const fate = fateOf(receiptStamps(counter), write, receiptStamps(since), receiptsMax);
+    if (fate === "forgotten") throw new ForgottenAddError();
   }
   const sum = counter.sum + delta;
   if (!Number.isSafeInteger(sum)) {
@@ -47,14 +67,14 @@ export function applyAdd(
     );
   }
   return {
-    counter: withReceipt({ ...counter, sum }, operation.writer, operation.sequence),
+    counter: withReceipt({ ...counter, sum }, [operation.writer, operation.sequence]),
     sum,
     applied: true,
   };
 }
 
 /** The counter with the receipt of a write that led to its sum, in the place of the same writer's receipt before. */
-export function withReceipt(counter: CounterRecord, writer: string, sequence: number): CounterRecord {
+export function withReceipt(counter: CounterRecord, [writer, sequence]: Stamp): CounterRecord {
   const { sum } = counter;
   const receipts = new Map(counter.receipts);
   receipts.delete(writer);
@@ -64,6 +84,11 @@ export function withReceipt(counter: CounterRecord, writer: string, sequence: nu
     receipts.delete(oldest);
   }
   return { sum, receipts };
+}
+
+/** The receipts as marks, oldest first. */
+export function receiptStamps({ receipts }: CounterRecord): Stamps {
+  return [...receipts].map(([writer, { sequence }]) => [writer, sequence]);
 }
 
 /** The bytes of a counter record. */

@@ -158,7 +158,7 @@ export class UnavailableError extends LeaseholdError {
 export class OutcomeUnknownError extends LeaseholdError {
   static readonly code = "OUTCOME_UNKNOWN";
   readonly code = OutcomeUnknownError.code;
-  override readonly retryable = true;
+  override readonly retryable: boolean = true;
 }
 
 /** The bucket, table or file does not exist, or vanished while in use. It is never re-created silently. */

@@ -1,4 +1,4 @@
-import type { Backend } from "../core/backend.ts";
+import type { AddOperation, Backend } from "../core/backend.ts";
 import { backoffMs } from "../core/backoff.ts";
 import { AbortedError, ClosedError, LimitExceededError, OutcomeUnknownError } from "../core/errors.ts";
 import { type Runtime, sleep } from "../core/runtime.ts";
@@ -178,14 +178,17 @@ export class AddQueue {
     const { backend, runtime, key, subject } = this.#target;
     this.#writes += 1;
     this.#sequence += 1;
-    const operation = { writer: this.#writer, sequence: this.#sequence };
+    let operation: AddOperation = { writer: this.#writer, sequence: this.#sequence };
     const startedAtMs = runtime.monotonicMs();
     let unknown: unknown;
     for (let attempt = 0; ; attempt += 1) {
       try {
         return await backend.add(key, delta, operation);
       } catch (error) {
-        if (error instanceof OutcomeUnknownError) unknown = error;
+        if (error instanceof OutcomeUnknownError) {
+          unknown = error;
+          operation = { ...operation, again: true };
+        }
         // It was not applied, nor was any copy sent before that may still be.
         if (unknown === undefined) throw error;
         const mayRepeat = (error as { retryable?: unknown }).retryable === true;

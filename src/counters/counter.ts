@@ -27,7 +27,7 @@ export interface CounterReading<N extends number | bigint = number> {
  * but for what `docs/counters.md` says of reads on NATS and of shards.
  *
  * Each call counts once. A write whose answer was lost is sent again as the same operation, which the store applies
- * once; that holds unless 64 other writers write to the same counter before the second attempt. What is asked of one
+ * once; after 64 other writers have written to the same counter in between, it is told to be unknown. What is asked of one
  * counter in one process at the same time goes out in one write.
  */
 export interface Counter<N extends number | bigint = number> {

@@ -3,6 +3,8 @@ import {
   decodeCounter,
   emptyCounter,
   encodeCounter,
+  receiptStamps,
+  receiptsMax,
   withReceipt,
 } from "../core/counter-record.ts";
 import type { RecordRules } from "../records/record-rules.ts";
@@ -21,7 +23,8 @@ export const plainRules: RecordRules<CounterRecord, CounterCommand<number>, Coun
     const isSame = answer.value === counter.sum;
     return { state: isSame ? counter : { ...counter, sum: answer.value }, answer };
   },
-  stamp: (counter, writer, sequence) => withReceipt(counter, writer, sequence),
-  isStamped: ({ receipts }, writer, sequence) => receipts.get(writer)?.sequence === sequence,
+  stamp: withReceipt,
+  stamps: receiptStamps,
+  stampsMax: receiptsMax,
   ttlMs: () => undefined,
 };

@@ -2,7 +2,8 @@ import type { StoreTime } from "../core/backend.ts";
 import { receiptsMax } from "../core/counter-record.ts";
 import { CorruptRecordError, InvalidArgumentError } from "../core/errors.ts";
 import { decodeJson, encodeJson, type Json } from "../core/json.ts";
-import { addStamp, hasStamp, isStamps, type RecordRules, type Stamps } from "../records/record-rules.ts";
+import { addStamp, isStamps, type Stamps } from "../core/stamps.ts";
+import type { RecordRules } from "../records/record-rules.ts";
 import { applyToValue, type CounterAnswer, type CounterCommand } from "./counter-command.ts";
 import type { Integers } from "./integers.ts";
 
@@ -61,11 +62,10 @@ export function createValueRules<N extends number | bigint>(
       const next = isReset ? undefined : (left ?? begin(life, at));
       return { state: { value: answer.value, life: next, stamps: state.stamps }, answer };
     },
-    stamp(state, writer, sequence) {
-      // As many as other counters keep receipts: a fleet may count on one, and each write must count once.
-      return { ...state, stamps: addStamp(state.stamps, writer, sequence, receiptsMax) };
-    },
-    isStamped: ({ stamps }, writer, sequence) => hasStamp(stamps, writer, sequence),
+    stamp: (state, write) => ({ ...state, stamps: addStamp(state.stamps, write, receiptsMax) }),
+    stamps: ({ stamps }) => stamps,
+    // As many as other counters keep receipts: a fleet may count on one.
+    stampsMax: receiptsMax,
     ttlMs({ value, life }) {
       if (life !== undefined) return life.ttlMs + afterlifeMs;
       // As good as absent.

@@ -1,6 +1,6 @@
 import type { Version } from "../core/backend.ts";
 import { CorruptRecordError } from "../core/errors.ts";
-import { isStamps, type Stamps } from "../records/record-rules.ts";
+import { isStamps, type Stamps } from "../core/stamps.ts";
 
 /** A value as it stands in a record. */
 export interface StoredValue {

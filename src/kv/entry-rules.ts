@@ -1,6 +1,7 @@
 import type { Capabilities, StoreTime } from "../core/backend.ts";
 import { LimitExceededError } from "../core/errors.ts";
-import { addStamp, hasStamp, type RecordRules } from "../records/record-rules.ts";
+import { addStamp } from "../core/stamps.ts";
+import type { RecordRules } from "../records/record-rules.ts";
 import {
   decodeEntry,
   type EntryRecord,
@@ -85,12 +86,12 @@ export function createEntryRules(
       const left = { record };
       return { state: left, answer: { found, left } };
     },
-    stamp({ record }, writer, sequence) {
+    stamp({ record }, write) {
       // Erased meanwhile: what shuts out a write in doubt then says that there is none.
       const { stamps, ...rest } = record ?? nothingAt(key);
-      return { record: { ...rest, stamps: addStamp(stamps, writer, sequence) } };
+      return { record: { ...rest, stamps: addStamp(stamps, write) } };
     },
-    isStamped: ({ record }, writer, sequence) => hasStamp(record?.stamps ?? [], writer, sequence),
+    stamps: ({ record }) => record?.stamps ?? [],
     ttlMs: ({ record }) => recordTtlMs(record as EntryRecord),
     isLarge: ({ record }) => record !== undefined && bytesOf(record) > rememberedBytesMax,
   };

@@ -8,7 +8,6 @@ import {
   decodeState,
   emptyState,
   encodeState,
-  isStateStamped,
   type LimiterState,
   type Rule,
   stampState,
@@ -42,8 +41,10 @@ export class LimiterRecord {
         encode: (state) => encodeState(rules, state),
         ready: (state) => asOf(rules, state, this.#time()),
         apply: (state, command) => applyNow(rules, state, command),
-        stamp: (state, writer, sequence) => this.#note(stampState(state, writer, sequence)),
-        isStamped: isStateStamped,
+        stamp: (state, write) => this.#note(stampState(state, write)),
+        stamps: ({ stamps }) => stamps,
+        // Who counts a request twice lets fewer through, and who refuses to answer none.
+        isHarmlessTwice: true,
         ttlMs: (state) => stateTtlMs(rules, state),
       },
     });

@@ -1,6 +1,6 @@
 import { CorruptRecordError, UnsupportedError } from "../core/errors.ts";
 import { decodeJson, encodeJson } from "../core/json.ts";
-import { addStamp, hasStamp, isStamps, type Stamps } from "../records/record-rules.ts";
+import { addStamp, isStamps, type Stamp, type Stamps } from "../core/stamps.ts";
 import type { Algorithm, Bounds, Used } from "./algorithms/algorithm.ts";
 import { algorithmOf } from "./algorithms/algorithm-of.ts";
 import { type CalendarUnit, unitMaxMs } from "./calendar.ts";
@@ -140,13 +140,8 @@ export function stateTtlMs(rules: readonly Rule[], state: LimiterState): number 
 }
 
 /** Puts the mark of a write into the state. */
-export function stampState(state: LimiterState, writer: string, sequence: number): LimiterState {
-  return { ...state, stamps: addStamp(state.stamps, writer, sequence) };
-}
-
-/** Whether the newest write of this writer is this one. */
-export function isStateStamped(state: LimiterState, writer: string, sequence: number): boolean {
-  return hasStamp(state.stamps, writer, sequence);
+export function stampState(state: LimiterState, write: Stamp): LimiterState {
+  return { ...state, stamps: addStamp(state.stamps, write) };
 }
 
 function describePolicy(policy: ResolvedPolicy): PolicyEntry {

@@ -1,3 +1,5 @@
+import type { Stamp, Stamps, stampsMax } from "../core/stamps.ts";
+
 /**
  * What the commands of one kind of record do to it: pure functions, so that the same commands can be applied again to
  * whatever another client has made of the record meanwhile.
@@ -14,9 +16,16 @@ export interface RecordRules<State, Command, Answer> {
    */
   apply(state: State, command: Command): Applied<State, Answer>;
   /** Puts the mark of one write into the state, over the mark of this writer's write before. */
-  stamp(state: State, writer: string, sequence: number): State;
-  /** Whether the newest mark of this writer is the one of this write. */
-  isStamped(state: State, writer: string, sequence: number): boolean;
+  stamp(state: State, write: Stamp): State;
+  /** The marks in the state, oldest first. */
+  stamps(state: State): Stamps;
+  /** How many of them are kept. Left out: {@link stampsMax}. */
+  readonly stampsMax?: number;
+  /**
+   * Whether a write that may have been applied long ago is better done twice than told to be unknown: when so many others
+   * wrote since that no mark tells. Left out: it is not.
+   */
+  readonly isHarmlessTwice?: boolean;
   /** When the store may collect the record. `undefined`: never. */
   ttlMs(state: State): number | undefined;
   /** Whether a state is too large to be remembered while nothing is in flight. Left out: none is. */
@@ -27,28 +36,4 @@ export interface RecordRules<State, Command, Answer> {
 export interface Applied<State, Answer> {
   readonly state: State;
   readonly answer: Answer;
-}
-
-/** The newest write of each of the last writers, oldest first. */
-export type Stamps = readonly (readonly [writer: string, sequence: number])[];
-
-/** Writers whose newest write is kept: as far as that reaches, a write whose answer was lost is never done twice. */
-export const stampsMax = 16;
-
-/** Puts a write at the end of the list, in the place of the same writer's write before; at most `max` writers stay. */
-export function addStamp(stamps: Stamps, writer: string, sequence: number, max = stampsMax): Stamps {
-  const others = stamps.filter(([other]) => other !== writer);
-  return [...others.slice(1 - max), [writer, sequence]];
-}
-
-/** Whether the writer's newest write is this one. */
-export function hasStamp(stamps: Stamps, writer: string, sequence: number): boolean {
-  return stamps.some(([other, newest]) => other === writer && newest === sequence);
-}
-
-/** Whether a decoded value is a list of stamps. */
-export function isStamps(value: unknown): value is Stamps {
-  const isStamp = (entry: unknown): boolean =>
-    Array.isArray(entry) && typeof entry[0] === "string" && Number.isSafeInteger(entry[1]);
-  return Array.isArray(value) && value.every(isStamp);
 }

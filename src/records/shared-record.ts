@@ -2,6 +2,7 @@ import type { Backend, CommitResult, Operation, StoredRecord, Version } from "..
 import { backoffMs, conflictPauseMs } from "../core/backoff.ts";
 import { OutcomeUnknownError } from "../core/errors.ts";
 import { type Runtime, sleep } from "../core/runtime.ts";
+import { type Doubt, findApplied, type Outcome } from "./doubt.ts";
 import { aborted, giveUp, unresolved } from "./record-failures.ts";
 import type { Pooled } from "./record-pool.ts";
 import type { RecordRules } from "./record-rules.ts";
@@ -33,14 +34,6 @@ interface Waiting<Command, Answer> {
   onAbort: () => void;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: unknown) => void;
-}
-
-type Outcome<Answer> = { readonly answer: Answer } | { readonly error: unknown };
-
-/** A write without an answer: what its commands get if it was applied. */
-interface Doubt<Answer> {
-  readonly sequence: number;
-  readonly outcomes: readonly Outcome<Answer>[];
 }
 
 const nothing = (): void => undefined;
@@ -167,11 +160,11 @@ export class SharedRecord<State, Command, Answer> implements Pooled {
 
   /** Answers whether the batch is done; after a conflict it is not. */
   async #attempt(batch: readonly Waiting<Command, Answer>[], doubts: Doubt<Answer>[]): Promise<boolean> {
-    const { rules } = this.#target;
+    const { rules, subject } = this.#target;
     const newest = batch.at(-1)?.ticket ?? 0;
     for (;;) {
       const base = this.#seen ?? (await this.#read());
-      const done = doubts.find(({ sequence }) => rules.isStamped(base.state, this.#writer, sequence));
+      const done = findApplied(rules, base.state, doubts, subject);
       if (done !== undefined) {
         deliver(batch, done.outcomes);
         return true;
@@ -199,8 +192,8 @@ export class SharedRecord<State, Command, Answer> implements Pooled {
   ): Promise<boolean> {
     const { key, rules } = this.#target;
     this.#sequence += 1;
-    const sequence = this.#sequence;
-    const stamped = rules.stamp(state, this.#writer, sequence);
+    const write = [this.#writer, this.#sequence] as const;
+    const stamped = rules.stamp(state, write);
     const ttlMs = rules.ttlMs(stamped);
     const value = rules.encode(stamped);
     const expiry = ttlMs === undefined ? {} : { ttlMs };
@@ -212,7 +205,7 @@ export class SharedRecord<State, Command, Answer> implements Pooled {
       deliver(batch, outcomes);
       return true;
     }
-    if (copies > 1) doubts.push({ sequence, outcomes });
+    if (copies > 1) doubts.push({ write, before: rules.stamps(base.state), outcomes });
     const current = result.conflicts[0]?.current;
     this.#seen = current === undefined ? undefined : this.#decode(current, sent);
     return false;

@@ -1,8 +1,8 @@
 import type { Capabilities, Operation, StoreTime, Version } from "../core/backend.ts";
 import { LimitExceededError, UnsupportedError } from "../core/errors.ts";
+import type { Stamps } from "../core/stamps.ts";
 import { type EntryRecord, encodeEntry, type StoredValue } from "../kv/entry-record.ts";
 import { type FoundEntry, recordAfter, recordTtlMs, visibleAt } from "../kv/entry-rules.ts";
-import type { Stamps } from "../records/record-rules.ts";
 import type { PendingChange, Run } from "./run.ts";
 import type { Sightings } from "./sightings.ts";
 
@@ -20,12 +20,19 @@ export interface PlanContext {
   readonly capabilities: Capabilities;
 }
 
+/** A record in whose place another one comes. */
+export interface Replaced {
+  /** When it was written: what is written later is younger. */
+  readonly atMs: number;
+  readonly stamps: Stamps;
+}
+
 /** What a run does to the store, under the condition that everything is as it was seen. */
 export interface CommitPlan {
   readonly puts: readonly (Operation & { readonly kind: "put" })[];
   readonly checks: readonly (Operation & { readonly kind: "check" })[];
-  /** When what a put replaces was written, by key: what is written later is younger. */
-  readonly replacedAtMs: ReadonlyMap<string, number>;
+  /** What each put replaces, by key. */
+  readonly replaced: ReadonlyMap<string, Replaced>;
 }
 
 /**
@@ -40,7 +47,7 @@ export function planCommit(
 ): CommitPlan {
   const { run, sightings, guards, isChecked } = context;
   const puts: (Operation & { readonly kind: "put" })[] = [];
-  const replacedAtMs = new Map<string, number>();
+  const replaced = new Map<string, Replaced>();
   const checked = new Set([...run.used.keys(), ...guards]);
   // Of what was read as it was then: a read that nobody awaited may have shown something newer since.
   const versionOf = (key: string): Version | null => {
@@ -55,7 +62,8 @@ export function planCommit(
       continue;
     }
     checked.delete(key);
-    replacedAtMs.set(key, found.state.record?.newest.updatedAtMs ?? 0);
+    const before = found.state.record;
+    replaced.set(key, { atMs: before?.newest.updatedAtMs ?? 0, stamps: before?.stamps ?? [] });
     const ttlMs = recordTtlMs(record);
     puts.push({
       ...{ kind: "put", key, value: encodeEntry({ ...record, stamps: stamp(record.stamps) }) },
@@ -64,7 +72,7 @@ export function planCommit(
     });
   }
   const checks = [...checked].map((key) => ({ kind: "check", key, expect: versionOf(key) }) as const);
-  return { puts, checks, replacedAtMs };
+  return { puts, checks, replaced };
 }
 
 function seenNow(run: Run, key: string, now: StoreTime): FoundEntry {

@@ -81,15 +81,14 @@ export class Committer {
     const client = this.#client();
     // Known since it was asked for above; only a machine that slept meanwhile asks again.
     const now = await run.time(run.pending.size > 0);
-    return client.marked(async (sequence) => {
-      const plan = planCommit(context, clock.peek() ?? now, (stamps) => client.stamp(stamps, sequence));
+    return client.marked(async (write) => {
+      const plan = planCommit(context, clock.peek() ?? now, (stamps) => client.stamp(stamps, write));
       if (plan.puts.length + run.alongside.length === 0)
         return this.#proveAll(plan.checks.map(({ key }) => key));
       checkPlan(context, plan, run.alongside.length);
       for (const grant of run.guards) grant.assertHeld();
       return settleCommit({
-        ...{ runtime, sightings: this.#sightings, plan, alongside: run.alongside },
-        isStamped: (stamps) => client.hasStamped(stamps, sequence),
+        ...{ runtime, sightings: this.#sightings, plan, write, alongside: run.alongside },
       });
     });
   }

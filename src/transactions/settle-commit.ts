@@ -2,9 +2,9 @@ import type { Conflict, StoredRecord } from "../core/backend.ts";
 import { backoffMs } from "../core/backoff.ts";
 import { OutcomeUnknownError, UnavailableError, UnsupportedError } from "../core/errors.ts";
 import { type Runtime, sleep } from "../core/runtime.ts";
+import { fateOf, type Stamp } from "../core/stamps.ts";
 import { decodeEntry } from "../kv/entry-record.ts";
 import { unresolved } from "../records/record-failures.ts";
-import type { Stamps } from "../records/record-rules.ts";
 import type { CommitPlan } from "./commit-plan.ts";
 import type { Sightings } from "./sightings.ts";
 
@@ -14,8 +14,8 @@ export interface CommitToSettle {
   readonly sightings: Sightings;
   readonly plan: CommitPlan;
   readonly alongside: readonly object[];
-  /** Whether the mark of this plan is among these. */
-  isStamped(stamps: Stamps): boolean;
+  /** The mark that the plan puts into each record. */
+  readonly write: Stamp;
 }
 
 /** Times that one commit is sent while no answer comes. */
@@ -89,9 +89,12 @@ async function findOut(commit: CommitToSettle, conflicts: readonly Conflict[]): 
   }
 }
 
-/** A record with its mark: applied. Another one that is younger than what it was to replace: it is shut out for ever. */
+/**
+ * A record with its mark: applied. Another one that is younger than what it was to replace, and would show the mark if it
+ * had ever been there: it is shut out for ever.
+ */
 function judge(
-  { plan: { puts, replacedAtMs }, isStamped }: CommitToSettle,
+  { plan: { puts, replaced }, write }: CommitToSettle,
   records: readonly StoredRecord[],
 ): boolean | undefined {
   const entries = records.map(({ key, value, version }) => ({
@@ -99,13 +102,16 @@ function judge(
     version,
     entry: decodeEntry(key, value),
   }));
-  if (entries.some(({ entry }) => isStamped(entry.stamps))) return true;
-  const isOvertaken = entries.some(({ key, version, entry }) => {
+  const fates = entries.map(({ key, version, entry: { stamps, newest } }) => {
+    const { atMs = 0, stamps: before = [] } = replaced.get(key) ?? {};
+    const fate = fateOf(stamps, write, before);
     const isOther = puts.some((put) => put.key === key && put.expect !== version);
     // An old read may show what was there before.
-    return isOther && entry.newest.updatedAtMs > (replacedAtMs.get(key) ?? 0);
+    const isLater = isOther && newest.updatedAtMs > atMs;
+    return fate === "shut out" && !isLater ? undefined : fate;
   });
-  return isOvertaken ? false : undefined;
+  if (fates.includes("applied")) return true;
+  return fates.includes("shut out") ? false : undefined;
 }
 
 async function lastWord(commit: CommitToSettle, failure: unknown): Promise<boolean> {

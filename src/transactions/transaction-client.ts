@@ -1,5 +1,5 @@
+import { type Stamp, type Stamps, stampsMax } from "../core/stamps.ts";
 import type { Pooled } from "../records/record-pool.ts";
-import { type Stamps, stampsMax } from "../records/record-rules.ts";
 
 /** The marks that the commits of one client leave in what they write, by which they find out what became of them. */
 export class TransactionClient implements Pooled {
@@ -22,25 +22,24 @@ export class TransactionClient implements Pooled {
   }
 
   /** Runs a commit under a mark of its own. */
-  async marked<R>(work: (sequence: number) => Promise<R>): Promise<R> {
+  async marked<R>(work: (write: Stamp) => Promise<R>): Promise<R> {
     this.#sequence += 1;
     const sequence = this.#sequence;
     this.#open.add(sequence);
     try {
-      return await work(sequence);
+      return await work([this.#writer, sequence]);
     } finally {
       this.#open.delete(sequence);
       if (!this.isBusy) for (const resolve of this.#onIdle.splice(0)) resolve();
     }
   }
 
-  /** Puts a mark into the list, in the place of those of this client's commits that are over: nobody asks for them again. */
-  stamp(stamps: Stamps, sequence: number): Stamps {
-    const kept = stamps.filter(([writer, other]) => writer !== this.#writer || this.#open.has(other));
-    return [...kept.slice(1 - stampsMax), [this.#writer, sequence]];
-  }
-
-  hasStamped(stamps: Stamps, sequence: number): boolean {
-    return stamps.some(([writer, other]) => writer === this.#writer && other === sequence);
+  /**
+   * Puts a mark into the list, in the place of one of this client's commits that is over: nobody asks for that again. Of
+   * one only: the list never becomes shorter, which is how it tells that nothing has left it.
+   */
+  stamp(stamps: Stamps, write: Stamp): Stamps {
+    const over = stamps.find(([writer, sequence]) => writer === this.#writer && !this.#open.has(sequence));
+    return [...stamps.filter((stamp) => stamp !== over).slice(1 - stampsMax), write];
   }
 }

@@ -45,6 +45,38 @@ test("whatever is repeated in whatever order, every operation counts once and ke
   );
 });
 
+test("an add that comes again is never applied twice, however many others came in between", () => {
+  const seen = { found: 0, applied: 0, forgotten: 0 };
+  const others = fc.array(fc.nat(receiptsMax + 8), { maxLength: 4 * receiptsMax, size: "max" });
+  fc.assert(
+    fc.property(others, others, fc.boolean(), fc.boolean(), (earlier, later, isApplied, isKnown) => {
+      const sequences = new Map<string, number>();
+      const addAll = (counter: CounterRecord, writers: readonly number[]): CounterRecord =>
+        writers.reduce((sum, index) => {
+          const writer = `w${index}`;
+          sequences.set(writer, (sequences.get(writer) ?? 0) + 1);
+          return applyAdd(sum, 1, { writer, sequence: sequences.get(writer) as number }).counter;
+        }, counter);
+      const operation = { writer: "mine", sequence: 1 };
+      const since = addAll(emptyCounter, earlier);
+      const now = addAll(isApplied ? applyAdd(since, 1_000, operation).counter : since, later);
+      const again = (): number =>
+        applyAdd(now, 1_000, { ...operation, again: true }, isKnown ? since : undefined).counter.sum;
+      const reach = isKnown ? new Set(later).size : new Set([...earlier, ...later]).size + 1;
+      try {
+        expect(again()).toBe(earlier.length + 1_000 + later.length);
+        seen[isApplied ? "found" : "applied"] += 1;
+      } catch (error) {
+        expect(error).toMatchObject({ code: "OUTCOME_UNKNOWN", retryable: false });
+        expect(reach).toBeGreaterThanOrEqual(receiptsMax);
+        seen.forgotten += 1;
+      }
+    }),
+    { numRuns: 300 },
+  );
+  expect(Object.values(seen).every((count) => count > 10)).toBe(true);
+});
+
 test("applying an add leaves the record it was applied to as it was", () => {
   const { counter } = applyAdd(emptyCounter, 1, { writer: "a", sequence: 1 });
   const before = encodeCounter(counter);

@@ -2,7 +2,8 @@ import { memoryBackend } from "../../src/backends/memory/index.ts";
 import type { Backend, StoredRecord } from "../../src/core/backend.ts";
 import { CorruptRecordError } from "../../src/core/errors.ts";
 import { decodeJson, encodeJson } from "../../src/core/json.ts";
-import { addStamp, hasStamp, type RecordRules, type Stamps } from "../../src/records/record-rules.ts";
+import { addStamp, type Stamps } from "../../src/core/stamps.ts";
+import type { RecordRules } from "../../src/records/record-rules.ts";
 import { SharedRecord } from "../../src/records/shared-record.ts";
 import { type ObservedBackend, observeBackend } from "../../src/testing/observed-backend.ts";
 import { createVirtualRuntime, type VirtualRuntime } from "../../src/testing/virtual-runtime.ts";
@@ -50,8 +51,8 @@ export const tallyRules: RecordRules<Tally, TallyCommand, number | "refused"> = 
         throw new RangeError("a command of the test");
     }
   },
-  stamp: (state, writer, sequence) => ({ ...state, stamps: addStamp(state.stamps, writer, sequence) }),
-  isStamped: (state, writer, sequence) => hasStamp(state.stamps, writer, sequence),
+  stamp: (state, write) => ({ ...state, stamps: addStamp(state.stamps, write) }),
+  stamps: ({ stamps }) => stamps,
   ttlMs: () => undefined,
 };
 

@@ -2,6 +2,7 @@
 // and answers, and is told in order; nobody waits for ever.
 import { expect, test } from "vitest";
 import type { Operation } from "../../src/core/backend.ts";
+import { stampsMax } from "../../src/core/stamps.ts";
 import { OutcomeUnknownError, UnavailableError } from "../../src/index.ts";
 import { plant } from "../locks/faults.ts";
 import { now, track } from "../locks/world.ts";
@@ -250,6 +251,32 @@ test("when others never stop changing the record it gives up after ten seconds, 
   const after = track(runtime, record.run(add()));
   await runtime.advance(100);
   expect(after.value).toBe(value + 1);
+});
+
+test("a write whose answer was lost is told as it was after 15 other writers, and as unknown after more: never done twice", async () => {
+  for (const [others, isSent, told] of [
+    [stampsMax - 1, true, 1],
+    [stampsMax - 1, false, stampsMax],
+    [stampsMax, true, "OUTCOME_UNKNOWN"],
+    [stampsMax, false, "OUTCOME_UNKNOWN"],
+  ] as const) {
+    const { client, clients, runtime, stored } = createTallyWorld({ clients: stampsMax + 1 });
+    const { record, backend } = client(0);
+    let isFirst = true;
+    backend.intercept(async (request, send) => {
+      if (request.kind !== "commit" || !isFirst) return send();
+      isFirst = false;
+      if (isSent) await send();
+      for (const each of clients.slice(1, others + 1)) await each.record.run(add());
+      throw new OutcomeUnknownError("a test lost it");
+    });
+    const answer = track(runtime, record.run(add()));
+    await runtime.advance(1_000);
+    expect(answer.error === undefined ? answer.value : (answer.error as OutcomeUnknownError).code).toBe(told);
+    const isThere = isSent || told !== "OUTCOME_UNKNOWN";
+    expect((await stored()).value).toBe(others + (isThere ? 1 : 0));
+    expect(await now(runtime, record.run(add()))).toBe(others + (isThere ? 2 : 1));
+  }
 });
 
 test("a value that is too large fails its write, and the record goes on", async () => {

@@ -1,5 +1,6 @@
 import type { AttributeValue, UpdateItemCommandInput } from "@aws-sdk/client-dynamodb";
 import type { AddOperation, Version } from "../../core/backend.ts";
+import { receiptsMax } from "../../core/counter-record.ts";
 import { ordinalsPerSequence, type PlacedReceipt } from "./item-codec.ts";
 import { type ItemLayout, receiptPrefix, receiptSumPrefix } from "./item-layout.ts";
 import { versionShift } from "./write-request.ts";
@@ -11,6 +12,12 @@ export interface Add {
   readonly operation: AddOperation;
 }
 
+/** An add that may have been applied before. */
+export interface RepeatedAdd extends Add {
+  /** The version of an item without a receipt of the writer, which did not lose any. */
+  readonly clearOf?: Version | undefined;
+}
+
 /**
  * An `UpdateItem` that adds once, however often it is sent: it carries the writer's receipt, and its condition
  * refuses a number that the receipt already covers. The receipt's sum needs no read, because DynamoDB evaluates
@@ -19,8 +26,9 @@ export interface Add {
 export function addRequest(
   table: string,
   layout: ItemLayout,
-  add: Add,
+  add: RepeatedAdd,
   version: Version,
+  isRepeated = false,
 ): UpdateItemCommandInput {
   const { key, delta, operation } = add;
   const names: Record<string, string> = {
@@ -40,6 +48,7 @@ export function addRequest(
     ":least": { N: String(Math.max(Number.MIN_SAFE_INTEGER, Number.MIN_SAFE_INTEGER - Math.min(0, delta))) },
     ":most": { N: String(Number.MAX_SAFE_INTEGER - Math.max(0, delta)) },
   };
+  const unless = isRepeated ? ` AND ${stillTells(layout, add, names, values)}` : "";
   const shift = versionShift(layout, add, version, names, values);
   return {
     TableName: table,
@@ -49,12 +58,35 @@ export function addRequest(
       `#c = if_not_exists(#c, :zero) + :one, #r = if_not_exists(#c, :zero) + :receipt, ${shift}`,
     ConditionExpression:
       "attribute_not_exists(#d) AND (attribute_not_exists(#r) OR #r < :covered) AND " +
-      "(attribute_not_exists(#n) OR #n BETWEEN :least AND :most)",
+      `(attribute_not_exists(#n) OR #n BETWEEN :least AND :most)${unless}`,
     ExpressionAttributeNames: names,
     ExpressionAttributeValues: values,
     ReturnValues: "ALL_NEW",
     ReturnValuesOnConditionCheckFailure: "ALL_OLD",
   };
+}
+
+/**
+ * Whether the item would show that the add was applied before: it has a receipt of the writer, had fewer adds than
+ * receipts are kept, or at most three writes since it was seen without one.
+ */
+function stillTells(
+  layout: ItemLayout,
+  { clearOf }: RepeatedAdd,
+  names: Record<string, string>,
+  values: Record<string, AttributeValue>,
+): string {
+  values[":few"] = { N: String(receiptsMax) };
+  const told = ["attribute_exists(#r)", "attribute_not_exists(#c)", "#c < :few"];
+  if (clearOf !== undefined) {
+    const versions = [layout.version, ...layout.earlier].map((name, index) => {
+      names[`#e${index}`] = name;
+      return `#e${index}`;
+    });
+    values[":seen"] = { S: clearOf };
+    told.push(`:seen IN (${versions.join(", ")})`);
+  }
+  return `(${told.join(" OR ")})`;
 }
 
 /** An `UpdateItem` that removes receipts, provided that none of their writers has added since. */

@@ -1,4 +1,5 @@
-import { applyAdd, decodeCounter, receiptsMax } from "../../core/counter-record.ts";
+import type { Version } from "../../core/backend.ts";
+import { applyAdd, decodeCounter, ForgottenAddError, receiptsMax } from "../../core/counter-record.ts";
 import { ClosedError, LimitExceededError, OutcomeUnknownError } from "../../core/errors.ts";
 import { invariant } from "../../core/invariant.ts";
 import { type Add, addRequest, pruneRequest } from "./add-request.ts";
@@ -28,6 +29,8 @@ const pruneSlack = 16;
 interface Progress {
   /** Copies without an answer: one of them may have been applied, or may still be. */
   unanswered: number;
+  /** As in {@link RepeatedAdd}. */
+  clearOf: Version | undefined;
 }
 
 /**
@@ -43,10 +46,12 @@ export async function addToCounter(requester: Requester, add: Add): Promise<numb
   invariant(Number.isSafeInteger(add.delta), "a counter adds safe integers");
   invariant(/^[-\w]{1,40}$/.test(operation.writer), "a writer is 1 to 40 characters [A-Za-z0-9_-]");
   invariant(Number.isSafeInteger(operation.sequence) && operation.sequence > 0, "sequences rise from 1");
-  const progress: Progress = { unanswered: 0 };
+  const progress: Progress = { unanswered: 0, clearOf: undefined };
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     try {
-      const request = addRequest(table, layout, add, requester.runtime.id());
+      const { clearOf } = progress;
+      const isRepeated = isDoubtful(add, progress);
+      const request = addRequest(table, layout, { ...add, clearOf }, requester.runtime.id(), isRepeated);
       const { Attributes } = await requester.request("UpdateItem", request);
       await prune(requester, key, Attributes ?? {});
       return Number(Attributes?.[layout.sum]?.N);
@@ -59,6 +64,11 @@ export async function addToCounter(requester: Requester, add: Add): Promise<numb
     `an add to key ${key} on table ${table} was tried ${attemptsMax} times: it was without an answer, or refused for a ` +
       "reason that was gone a moment later",
   );
+}
+
+/** Whether an earlier copy may have been applied, or may still be. */
+function isDoubtful({ operation }: Add, { unanswered }: Progress): boolean {
+  return operation.again === true || unanswered > 0;
 }
 
 /** The sum for an add that failed, or null when it should be tried again. */
@@ -103,6 +113,10 @@ async function answerFromItem(
     invariant(receipt.sequence === operation.sequence, "a writer's adds are issued in order");
     return receipt.sum;
   }
+  if (receipt === null && isDoubtful(add, progress)) {
+    if (receiptsOf(item).length >= receiptsMax) throw new ForgottenAddError();
+    [progress.clearOf] = versionChain(layout, item);
+  }
   const sum = Number(item[layout.sum]?.N);
   if (!Number.isSafeInteger(sum + delta)) throw outOfRange(key, sum, delta);
   return null;
@@ -119,7 +133,8 @@ async function convert(
   const { key, delta, operation } = add;
   const { value, version } = decodeItem(layout, item);
   const before = decodeCounter(key, value);
-  const { counter, sum, applied } = applyAdd(before, delta, operation);
+  const again = isDoubtful(add, progress);
+  const { counter, sum, applied } = applyAdd(before, delta, { ...operation, again });
   if (!applied) return sum;
   const [v1 = noVersion, v2 = noVersion, v3 = noVersion] = versionChain(layout, item);
   const [first, second, third] = layout.earlier;

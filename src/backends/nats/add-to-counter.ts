@@ -45,12 +45,14 @@ export async function addToCounter(
   operation: AddOperation,
 ): Promise<number> {
   let unknown: unknown;
+  let since: CounterRecord | undefined;
   let unknowns = 0;
   let seen = store.seen.get(key);
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     try {
       seen ??= await readCounter(store, key);
-      const result = applyAdd(seen.counter, delta, operation);
+      const again = operation.again === true || unknowns > 0;
+      const result = applyAdd(seen.counter, delta, { ...operation, again }, since);
       if (!result.applied) return result.sum;
       const value = encodeCounter(result.counter);
       const outcome = await store.commit({ kind: "put", key, value, expect: seen.version });
@@ -63,6 +65,7 @@ export async function addToCounter(
       if (!(error instanceof OutcomeUnknownError)) throw withUnknown(key, unknown, error);
       unknown = error;
       unknowns += 1;
+      since ??= seen?.counter;
       if (unknowns >= unknownsMax) break;
     }
     store.seen.delete(key);

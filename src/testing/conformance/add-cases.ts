@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../core/backend.ts";
 import { decodeCounter } from "../../core/counter-record.ts";
-import { CorruptRecordError, LimitExceededError } from "../../core/errors.ts";
+import { CorruptRecordError, LimitExceededError, OutcomeUnknownError } from "../../core/errors.ts";
 import { systemRuntime } from "../../core/runtime.ts";
 import { assertRejects, assertSameBytes, bytes, type CaseDefinition, put } from "./support.ts";
 
@@ -26,6 +26,33 @@ export const addCases: readonly CaseDefinition[] = [
       assert.equal(await adder(key("a"))(other, 10), 15);
       assert.equal(await other.add(key("a"), 5, operation), 5, "the answer of then, not of now");
       assert.equal(await adder(key("a"))(backend, 0), 15);
+    },
+  },
+  {
+    title:
+      "an add that comes again after a hundred other writers is answered as then, or refused as unknown: never applied twice",
+    async check({ backend, other, key }) {
+      const operation = { writer: systemRuntime.id(), sequence: 1 };
+      assert.equal(await backend.add(key("a"), 1_000, operation), 1_000);
+      for (let writer = 1; writer <= 100; writer += 1) await adder(key("a"))(other, 1);
+      const again = await backend.add(key("a"), 1_000, { ...operation, again: true }).catch((error) => error);
+      if (again !== 1_000) {
+        assert.ok(again instanceof OutcomeUnknownError, String(again));
+        assert.equal(again.retryable, false);
+      }
+      assert.equal(await adder(key("a"))(backend, 0), 1_100);
+    },
+  },
+  {
+    title: "an add that comes again and was not applied before is applied, once, also by a writer who is new",
+    async check({ backend, other, key }) {
+      const few = Array.from({ length: 8 }, () => adder(key("a")));
+      for (let round = 0; round < 10; round += 1) for (const add of few) await add(backend, 1);
+      const operation = { writer: systemRuntime.id(), sequence: 1, again: true };
+      assert.equal(await other.add(key("a"), 1_000, operation), 1_080);
+      assert.equal(await backend.add(key("a"), 1_000, operation), 1_080);
+      assert.equal(await backend.add(key("a"), 1_000, { ...operation, sequence: 2 }), 2_080);
+      assert.equal(await adder(key("a"))(backend, 0), 2_080);
     },
   },
   {

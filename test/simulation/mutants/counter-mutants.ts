@@ -20,8 +20,8 @@ export const counterMutants: readonly Mutant[] = [
   mutant(
     "an add that compares and sets does not know its own mark",
     plainRules,
-    "receipts.get(writer)?.sequence === sequence",
-    "receipts.get(writer)?.sequence === sequence + 1",
+    "stamps: receiptStamps,",
+    "stamps: () => [],",
   ),
   mutant(
     "an add that compares and sets forgets the receipts of others",

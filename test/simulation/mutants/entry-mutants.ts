@@ -10,8 +10,8 @@ export const entryMutants: readonly Mutant[] = [
   mutant(
     "a write to an entry does not know its own mark",
     rules,
-    "hasStamp(record?.stamps ?? [], writer, sequence)",
-    "hasStamp(record?.stamps ?? [], writer, sequence + 1)",
+    "stamps: ({ record }) => record?.stamps ?? [],",
+    "stamps: () => [],",
     counted,
   ),
   mutant(
@@ -51,8 +51,8 @@ export const entryMutants: readonly Mutant[] = [
   mutant(
     "a transaction whose answer was lost is run again at once",
     "transactions/settle-commit.ts",
-    "if (entries.some(({ entry }) => isStamped(entry.stamps))) return true;",
-    "if (entries.some(({ entry }) => isStamped(entry.stamps))) return false;",
+    'if (fates.includes("applied")) return true;',
+    'if (fates.includes("applied")) return false;',
     counted,
   ),
 ].map((each) => ({ ...each, theme }));
