@@ -1,14 +1,16 @@
 import { describe } from "../core/durations.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
+import { fromOpaqueText, toOpaqueText } from "../core/opaque-text.ts";
 
 /** A text that says where to go on, and in what. */
 export function encodeCursor(identity: readonly string[], position: string): string {
-  return Buffer.from(JSON.stringify([...identity, position])).toString("base64url");
+  return toOpaqueText([...identity, position]);
 }
 
 /** The position in a cursor. @throws InvalidArgumentError for one of something else, and for what is none. */
 export function decodeCursor(what: string, identity: readonly string[], cursor: string): string {
-  const parts = parseCursor(cursor);
+  const parsed = fromOpaqueText(cursor);
+  const parts: readonly unknown[] = Array.isArray(parsed) ? parsed : [];
   const position = parts.at(-1);
   const isOurs =
     parts.length === identity.length + 1 && identity.every((part, index) => part === parts[index]);
@@ -17,14 +19,4 @@ export function decodeCursor(what: string, identity: readonly string[], cursor: 
     `the cursor ${describe(cursor)} belongs to another ${what}: pass one of the same namespace, with the same prefix and ` +
       "match, or none to begin anew",
   );
-}
-
-function parseCursor(cursor: unknown): readonly unknown[] {
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(String(cursor), "base64url").toString("utf8"));
-    return Array.isArray(parsed) ? parsed : [];
-  } catch {
-    // Refused by the caller, with every other text that is no cursor.
-    return [];
-  }
 }

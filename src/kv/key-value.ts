@@ -54,6 +54,13 @@ export interface KeyValueStatus {
   readonly watch: "push" | "none";
 }
 
+/** `never` where no value of this type is a number. */
+export type IfNumbers<T> = unknown extends T
+  ? unknown
+  : [Extract<T, number>] extends [never]
+    ? never
+    : unknown;
+
 /**
  * Values under keys, in a namespace of their own. Any Unicode string of 1 to 1,024 bytes is a key.
  *
@@ -98,8 +105,16 @@ export interface KeyValue<T, In = T> {
     change: (current: T | undefined, entry: Entry<T> | undefined) => In | Leave | Promise<In | Leave>,
     options?: UpdateOptions,
   ): Promise<Updated<In>>;
-  /** Adds to a number, exactly once, and answers the sum. Bounds, bigints and hot keys: `coordinator.counter`. */
-  increment(key: string, by?: number, options?: IncrementOptions): Promise<number>;
+  /**
+   * Adds to a number, exactly once, and answers the sum: where values may be numbers. Bounds, bigints and hot keys:
+   * `coordinator.counter`.
+   */
+  increment(
+    this: KeyValue<T, In> & IfNumbers<T>,
+    key: string,
+    by?: number,
+    options?: IncrementOptions,
+  ): Promise<number>;
   /** Deletes the entry. The store remembers for an hour that it did, so that no late write comes back in its place. */
   delete(key: string, options?: DeleteOptions<T>): Promise<Deleted<T>>;
   deleteMany(keys: readonly string[]): Promise<readonly BatchResult<Deleted<T>>[]>;

@@ -1,6 +1,6 @@
 import type { Duration } from "../core/durations.ts";
 import type { Leave, LifeOptions } from "../kv/entry.ts";
-import type { KeyValue } from "../kv/key-value.ts";
+import type { IfNumbers, KeyValue } from "../kv/key-value.ts";
 import type { Grant } from "../roster/grant.ts";
 
 /**
@@ -46,8 +46,13 @@ export interface TransactionKeyValue<T, In = T> {
     change: (current: T | undefined) => In | Leave | Promise<In | Leave>,
     options?: LifeOptions,
   ): Promise<void>;
-  /** Adds to a number, and answers the sum. `initial` is what is added to where there is none. */
-  increment(key: string, by?: number, options?: LifeOptions & { readonly initial?: number }): Promise<number>;
+  /** Adds to a number, and answers the sum: where values may be numbers. `initial` is what is added to where there is none. */
+  increment(
+    this: TransactionKeyValue<T, In> & IfNumbers<T>,
+    key: string,
+    by?: number,
+    options?: LifeOptions & { readonly initial?: number },
+  ): Promise<number>;
 }
 
 /**

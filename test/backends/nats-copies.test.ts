@@ -160,6 +160,7 @@ test("typed entries are read, listed and counted down in a mirror, and not writt
   for (const write of [
     () => seen.set("ä/1", { name: "Eve" }),
     () => seen.delete("ä/1"),
+    // @ts-expect-error its values are no numbers
     () => seen.increment("n"),
     () => seen.clear(),
   ]) {

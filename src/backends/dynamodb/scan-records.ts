@@ -1,6 +1,7 @@
 import type { ScanPage, StoredRecord } from "../../core/backend.ts";
 import { describe } from "../../core/durations.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
+import { fromOpaqueText, toOpaqueText } from "../../core/opaque-text.ts";
 import { decodeItem } from "./item-codec.ts";
 import { groupOfPrefix } from "./item-layout.ts";
 import { type ListIndex, markKey } from "./list-index.ts";
@@ -127,18 +128,11 @@ async function queryOnce(
 
 /** The prefix is part of it: the position alone may be any key of the table. */
 function encodeCursor(prefix: string, { key, index }: Place): string {
-  return Buffer.from(JSON.stringify({ dynamodb: [prefix, key, index] })).toString("base64url");
+  return toOpaqueText({ dynamodb: [prefix, key, index] });
 }
 
 function decodeCursor(prefix: string, cursor: string, listIndex: string | undefined): Place {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
-  } catch {
-    // Refused below, with every other text that is not a cursor.
-    parsed = null;
-  }
-  const parts = (parsed as { dynamodb?: unknown } | null)?.dynamodb;
+  const parts = (fromOpaqueText(cursor) as { dynamodb?: unknown } | null)?.dynamodb;
   const [ofPrefix, key, index = null] = Array.isArray(parts) ? parts : [];
   const isKnown = index === null || (index === listIndex && groupOfPrefix(prefix) !== null);
   if (ofPrefix === prefix && typeof key === "string" && key.length > 0 && isKnown) {

@@ -2,6 +2,7 @@ import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 import { describe } from "../../../core/durations.ts";
 import { InvalidArgumentError } from "../../../core/errors.ts";
 import { digest } from "../../../core/names.ts";
+import { fromOpaqueText, toOpaqueText } from "../../../core/opaque-text.ts";
 import { checkOptions } from "../../../core/options.ts";
 import { type Attributes, fromAttributes, refused } from "./attribute-values.ts";
 import { conditionText, type ItemCondition } from "./conditions.ts";
@@ -200,26 +201,19 @@ function toStart(position: Position): Attributes | null | 0 {
   return position === undefined ? 0 : position;
 }
 
-/** Bytes become texts that no attribute is. */
+/** Bytes become objects that no attribute is. */
 function encode(value: unknown): string {
-  const text = JSON.stringify(value, function (this: Record<string, unknown>, name, each: unknown) {
+  return toOpaqueText(value, function (name, each) {
     // As it is there: a Buffer comes as what its toJSON makes of it.
     const raw = this[name];
     return raw instanceof Uint8Array ? { bytes: Buffer.from(raw).toString("base64") } : each;
   });
-  return Buffer.from(text).toString("base64url");
 }
 
 function decodeCursor(identity: string, segments: number, cursor: string): Position[] {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(Buffer.from(String(cursor), "base64url").toString("utf8"), (_, each) =>
-      typeof each?.bytes === "string" ? new Uint8Array(Buffer.from(each.bytes, "base64")) : each,
-    );
-  } catch {
-    // Refused below, with every other text that is not a cursor.
-    parsed = null;
-  }
+  const parsed = fromOpaqueText(cursor, (_, each: { readonly bytes?: unknown } | null) =>
+    typeof each?.bytes === "string" ? new Uint8Array(Buffer.from(each.bytes, "base64")) : each,
+  );
   const [ofIdentity, positions] = Array.isArray(parsed) ? parsed : [];
   if (ofIdentity === identity && Array.isArray(positions) && positions.length === segments) {
     return positions.map((position: AttributeValue | null | 0) =>
