@@ -2,8 +2,6 @@ import type { Codec } from "../codecs/codec.ts";
 import type { CompressionOptions } from "../codecs/compression.ts";
 import { chain, type MaybeLater, settled } from "../codecs/maybe-later.ts";
 import type { Version } from "../core/backend.ts";
-import { backoffMs } from "../core/backoff.ts";
-import { sleep } from "../core/runtime.ts";
 import type { RecordHost } from "../records/record-host.ts";
 import type { PastEntry } from "./change.ts";
 import {
@@ -22,7 +20,7 @@ import { type EntryRecord, type Revision, type StoredValue, versionOf } from "./
 import type { EntryChange, FoundEntry } from "./entry-rules.ts";
 import { type EntryStore, entryOf, type SeenEntry } from "./entry-store.ts";
 import { type LifeTime, lifeOf, parseCount } from "./key-value-options.ts";
-import { type EntryOutcome, overtaken, tryPause, updateEntry } from "./update-entry.ts";
+import { type EntryOutcome, type EntryUpdate, updateEntry } from "./update-entry.ts";
 import { createValueCoder, type ValueCoder } from "./value-coder.ts";
 import { expiryOf } from "./watch-news.ts";
 
@@ -175,38 +173,24 @@ export class TypedEntries<T, In> {
     condition: NonNullable<Conditions<T>["if"]>,
     { ifVersion, signal }: DeleteOptions<T>,
   ): Promise<Deleted<T>> {
-    for (let tries = 1; ; tries += 1) {
-      const decided: { holds: boolean; promised?: Promise<Entry<T> | undefined> } = { holds: false };
-      const answer = await this.#change(
-        key,
-        (found) => {
-          const entry = this.#found(key, found);
-          const isLater = entry instanceof Promise;
-          // Heard below; nobody may be left without a listener until then.
-          if (isLater) entry.catch(() => undefined);
-          const holds = isExpected(found, ifVersion) && !isLater && condition(entry);
-          Object.assign(decided, { holds, promised: isLater ? entry : undefined });
-          return { kind: holds ? "delete" : "keep" };
-        },
-        signal,
-      );
-      if (answer.left !== answer.found.state) return { committed: true, existed: true };
-      if (decided.holds) return { committed: true, existed: false };
-      const current = await (decided.promised ?? this.#current(key, answer.found));
-      const isRefused = decided.promised === undefined || !isExpected(answer.found, ifVersion);
-      if (isRefused || current === undefined || !condition(current)) return { committed: false, current };
-      const deleted = await this.delete(key, { ifVersion: current.version, ...(signal && { signal }) });
-      if (deleted.committed) return deleted;
-      if (tries >= attemptsDefault) throw overtaken(key, this.store.name, tries);
-      const { runtime } = this.store.host;
-      await sleep(runtime, backoffMs(runtime, tries, tryPause), { holdsProcessOpen: true, signal });
-    }
+    let holds = false;
+    const { isDone, answer } = await this.#update(
+      key,
+      (found) =>
+        chain(this.#found(key, found), (entry) => {
+          holds = isExpected(found, ifVersion) && condition(entry);
+          return holds ? "delete" : undefined;
+        }),
+      { signal },
+    );
+    if (isDone || holds) return { committed: true, existed: isDone };
+    return { committed: false, current: await this.#current(key, answer.found) };
   }
 
   #update(
     key: string,
-    next: (found: FoundEntry) => MaybeLater<StoredValue | undefined>,
-    how: Partial<Omit<Parameters<typeof updateEntry>[2], "next" | "inLine" | "pastMax">>,
+    next: EntryUpdate["next"],
+    how: Partial<Omit<EntryUpdate, "next" | "inLine" | "pastMax">>,
   ): Promise<EntryOutcome> {
     const { signal, attempts = attemptsDefault, lockAfter = Number.POSITIVE_INFINITY, life } = how;
     return updateEntry(this.store, key, {

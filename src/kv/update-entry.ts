@@ -7,10 +7,13 @@ import { type StoredValue, versionOf } from "./entry-record.ts";
 import type { EntryAnswer, EntryChange, FoundEntry } from "./entry-rules.ts";
 import type { EntryStore } from "./entry-store.ts";
 
+/** What to put in the place of what was found; `undefined`: leave it. */
+export type NextValue = StoredValue | "delete" | undefined;
+
 /** What an update does with what it finds. */
 export interface EntryUpdate {
-  /** What to put in the place of what was found; `undefined`: leave it. May be asked again for what others left. */
-  next(found: FoundEntry): MaybeLater<StoredValue | undefined>;
+  /** May be asked again, for what others left. */
+  next(found: FoundEntry): MaybeLater<NextValue>;
   /** For how long it lives. Left out: as long as what it replaces. */
   life?(found: FoundEntry): { readonly ttlMs: number } | null | undefined;
   readonly pastMax: number;
@@ -30,7 +33,7 @@ export interface EntryOutcome {
 }
 
 /** Between two tries. */
-export const tryPause = { firstMs: 4, maxMs: 250 };
+const tryPause = { firstMs: 4, maxMs: 250 };
 
 /**
  * Reads, changes and writes under the condition that nobody came in between, until that is so. What `next` knows at once
@@ -79,10 +82,8 @@ class UpdateRun {
   /** `undefined`: somebody came in between. */
   async #once(): Promise<EntryOutcome | undefined> {
     let mustQueue = false;
-    let promised: { readonly next: Promise<StoredValue | undefined>; readonly found: FoundEntry } | undefined;
-    let decided:
-      | { readonly next: () => MaybeLater<StoredValue | undefined>; readonly found: FoundEntry }
-      | undefined;
+    let promised: { readonly next: Promise<NextValue>; readonly found: FoundEntry } | undefined;
+    let decided: { readonly next: () => MaybeLater<NextValue>; readonly found: FoundEntry } | undefined;
     const answer = await this.#change((found) => {
       // Asked again, because others in the same write came in between: what was promised still stands, or fails below.
       if (promised !== undefined || mustQueue) return { kind: "keep" };
@@ -114,7 +115,7 @@ class UpdateRun {
     next,
     found,
   }: {
-    readonly next: Promise<StoredValue | undefined>;
+    readonly next: Promise<NextValue>;
     readonly found: FoundEntry;
   }): Promise<EntryOutcome | undefined> {
     const value = await next;
@@ -130,8 +131,9 @@ class UpdateRun {
     return this.#store.change(this.#key, decide, this.#update);
   }
 
-  #put(value: StoredValue | undefined, found: FoundEntry): EntryChange {
+  #put(value: NextValue, found: FoundEntry): EntryChange {
     if (value === undefined) return { kind: "keep" };
+    if (value === "delete") return { kind: "delete" };
     const life = this.#update.life?.(found);
     return life === undefined ? { kind: "put", value } : { kind: "put", value, life };
   }
@@ -146,7 +148,7 @@ class UpdateRun {
 }
 
 /** Others came in between each time. */
-export function overtaken(key: string, store: string, tries: number): ContentionError {
+function overtaken(key: string, store: string, tries: number): ContentionError {
   return new ContentionError(
     `others changed the entry ${JSON.stringify(key)} of ${JSON.stringify(store)} in between each of ${tries} tries; nothing ` +
       "was changed. Let fewer change it at once, or take turns with the option lockAfter",
