@@ -12,7 +12,12 @@ import type { BigintCounterOptions, CounterOptions } from "./counters/counter-op
 import type { Election, ElectionOptions } from "./elections/election.ts";
 import type { Group, GroupOptions } from "./groups/group.ts";
 import type { Entry, Leave, Updated, UpdateOptions } from "./kv/entry.ts";
-import type { KeyValue, KeyValueOptions } from "./kv/key-value.ts";
+import type {
+  KeyValue,
+  KeyValueCodecOptions,
+  KeyValueOptions,
+  KeyValueSchemaOptions,
+} from "./kv/key-value.ts";
 import type { ConcurrencyLimiter, ConcurrencyLimiterOptions } from "./limiters/concurrency-limiter.ts";
 import type { RateLimiterOptions } from "./limiters/create-rate-limiter.ts";
 import type { RateLimiter } from "./limiters/rate-limiter.ts";
@@ -76,6 +81,10 @@ export interface Coordinator extends Administration, AsyncDisposable {
   readonly lockManager: LockManager;
   /** The store that this coordinator works on; `leasehold/nats` and `leasehold/dynamodb` get at its native client. */
   readonly backend: Backend;
+  /** Values of a codec's type; see the last form. */
+  kv<T, In = T>(namespace: string, options: KeyValueCodecOptions<T, In>): KeyValue<T, In>;
+  /** Values of a schema's types, whatever the codec beneath it; see the last form. */
+  kv<T, In = T>(namespace: string, options: KeyValueSchemaOptions<T, In>): KeyValue<T, In>;
   /**
    * Typed values under keys, in a namespace of their own; see {@link KeyValue}. Costs nothing; asks nobody.
    *

@@ -115,7 +115,14 @@ export {
   type WriteOptions,
   type Written,
 } from "./kv/entry.ts";
-export type { KeyValue, KeyValueOptions, KeyValueStatus } from "./kv/key-value.ts";
+export type {
+  KeyValue,
+  KeyValueCodecOptions,
+  KeyValueOptions,
+  KeyValueSchemaOptions,
+  KeyValueStatus,
+  NestedKeyValueOptions,
+} from "./kv/key-value.ts";
 export type { Listing, ListingOptions, Page } from "./kv/listing.ts";
 export type { CalendarUnit } from "./limiters/calendar.ts";
 export type {

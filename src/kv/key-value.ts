@@ -23,10 +23,7 @@ import type { Listing, ListingOptions } from "./listing.ts";
 export interface KeyValueOptions<T, In = T> {
   /** How values become bytes. Default: `jsonCodec()`. */
   readonly codec?: Codec<T, In>;
-  /**
-   * What values must be: any Standard Schema, of zod, valibot, arktype and others. Checked on writing and on reading. Over
-   * another codec than JSON, pass `codec: schemaCodec(schema, codec)` in its place, from which the types are inferred.
-   */
+  /** What values must be: any Standard Schema, of zod, valibot, arktype and others. Checked on writing and on reading. */
   readonly schema?: StandardSchema<In, T>;
   /** Compress what becomes smaller by it. `true`: gzip from 1 KB on. Values are read however they were written. */
   readonly compression?: boolean | CompressionOptions;
@@ -34,6 +31,25 @@ export interface KeyValueOptions<T, In = T> {
   readonly ttl?: Duration;
   /** How many values of each key are kept, the current one included, as far as they fit into a record. 1 to 64, default 1. */
   readonly history?: number;
+}
+
+/** {@link KeyValueOptions} with a codec and no schema: the types are those of the codec. */
+export interface KeyValueCodecOptions<T, In = T> extends Omit<KeyValueOptions<T, In>, "schema"> {
+  readonly codec: Codec<T, In>;
+  readonly schema?: never;
+}
+
+/** {@link KeyValueOptions} with a schema: the types come from it, whatever the codec beneath it is. */
+export interface KeyValueSchemaOptions<T, In = T> extends Omit<KeyValueOptions<T, In>, "codec"> {
+  readonly schema: StandardSchema<In, T>;
+  /** How what the schema takes becomes bytes. Default: `jsonCodec()`. */
+  readonly codec?: Codec<unknown, NoInfer<In>>;
+}
+
+/** {@link KeyValueOptions} of a namespace within another, whose codec and schema it keeps, and so its types. */
+export interface NestedKeyValueOptions extends Omit<KeyValueOptions<never>, "codec" | "schema"> {
+  readonly codec?: never;
+  readonly schema?: never;
 }
 
 /** What a namespace is, and what stands in it. */
@@ -141,8 +157,13 @@ export interface KeyValue<T, In = T> {
   watch(options: WatchOptions): AsyncIterable<Change<T> | Reset>;
   /** What stood under the key, oldest first, as far as `history` keeps it. */
   history(key: string): Promise<readonly PastEntry<T>[]>;
+  /** A namespace within this one, with a codec of its own in place of its codec and schema. */
+  namespace<U, UIn = U>(name: string, options: KeyValueCodecOptions<U, UIn>): KeyValue<U, UIn>;
+  /** A namespace within this one, with a schema of its own, over the codec of this one if it says none. */
+  namespace<U, UIn = U>(name: string, options: KeyValueSchemaOptions<U, UIn>): KeyValue<U, UIn>;
+  /** A namespace within this one, with options of its own; what it does not say it has from this one, and so its types. */
+  namespace(name: string, options?: NestedKeyValueOptions): KeyValue<T, In>;
   /** A namespace within this one, with options of its own; what it does not say it has from this one. */
-  namespace(name: string): KeyValue<T, In>;
   namespace<U, UIn = U>(name: string, options: KeyValueOptions<U, UIn>): KeyValue<U, UIn>;
   /** Counts what stands here; reads all of it. */
   status(): Promise<KeyValueStatus>;
