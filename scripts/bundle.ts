@@ -38,7 +38,7 @@ await bundle({
     subpaths.map(({ types }) => types),
     ".d.ts",
   ),
-  plugins: [dts()],
+  plugins: [dts(), referLibraries()],
   suffix: ".d.ts",
 });
 
@@ -119,6 +119,20 @@ function minifyPrograms(): Plugin {
       if (errors.length > 0) throw new Error(errors.map(({ message }) => message).join("\n"));
       return breakLines(small, this.parse(small));
     },
+  };
+}
+
+/**
+ * The types of `await using` are in no compiler's default libraries, and the first example needs them: declarations that
+ * name them bring them along, so that users need neither the option `lib` nor `@types/node`.
+ */
+function referLibraries(): Plugin {
+  const comments = /\/\*[\s\S]*?\*\//g;
+  const needed = /\b(?:Async)?Disposable\b|\bSymbol\.(?:asyncD|d)ispose\b/;
+  return {
+    name: "refer-libraries",
+    renderChunk: (code) =>
+      needed.test(code.replace(comments, "")) ? `/// <reference lib="esnext.disposable" />\n${code}` : null,
   };
 }
 

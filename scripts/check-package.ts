@@ -13,8 +13,8 @@ const root = resolve(import.meta.dirname, "..");
 const packedBytesMax = 300 * 1_024;
 /** The oldest Node that package.json allows. */
 const oldestNode = "22.13";
-/** The newest TypeScript known to the project and an old one. */
-const compilers = ["typescript@6", "typescript@5.4"] as const;
+/** The project's own TypeScript, the one that is written in Go, and an old one. */
+const compilers = ["typescript@6", "typescript@7", "typescript@5.4"] as const;
 const optional = {
   nats: ["nats"],
   transport: ["@nats-io/transport-node"],

@@ -52,13 +52,21 @@ export async function checkConsumerTypes(project: ConsumerProject, types: Availa
       `// ${place}\n${code}\nexport {};\n`,
     );
   }
+  const compile = async (options: CompilerOptions): Promise<void> => {
+    await writeFile(join(project.folder, "tsconfig.json"), settings(types, options));
+    await project.run("tsc", "-p", "tsconfig.json");
+  };
   for (const kind of Object.values(moduleKinds)) {
-    for (const skipLibCheck of [false, true]) {
-      await writeFile(join(project.folder, "tsconfig.json"), settings(types, { ...kind, skipLibCheck }));
-      await project.run("tsc", "-p", "tsconfig.json");
-    }
+    for (const skipLibCheck of [false, true]) await compile({ ...kind, skipLibCheck });
+  }
+  // As in a fresh folder: no `lib`. What examples use besides is in the default ones of this target.
+  if (!types.node) {
+    await compile({ ...moduleKinds.nodenext, skipLibCheck: false, target: "es2022", lib: undefined });
   }
 }
+
+/** What differs between the compilations of one project. */
+type CompilerOptions = Readonly<Record<string, unknown>> & { readonly skipLibCheck: boolean };
 
 function isThere(name: string, packages: readonly string[]): boolean {
   if (name === "leasehold/nats")
@@ -67,7 +75,7 @@ function isThere(name: string, packages: readonly string[]): boolean {
   return packages.includes(name.replace("leasehold/", ""));
 }
 
-function settings({ node }: AvailableTypes, options: { readonly skipLibCheck: boolean }): string {
+function settings({ node }: AvailableTypes, options: CompilerOptions): string {
   const compilerOptions = {
     strict: true,
     noUncheckedIndexedAccess: true,
