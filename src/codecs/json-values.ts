@@ -85,6 +85,7 @@ export function toPlain(root: unknown, isExtended: boolean): unknown {
       if (types.isMap(value)) return tagged("a Map", "$map", () => list([...value]));
       if (types.isSet(value)) return tagged("a Set", "$set", () => list([...value]));
     }
+    if (name === "Promise") return refuse("a promise cannot be stored: await it");
     return refuse(`an instance of ${name} would come back as something else: store its properties`);
   };
 

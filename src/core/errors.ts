@@ -58,7 +58,8 @@ export abstract class LeaseholdError extends Error {
   readonly retryable: boolean = false;
 
   constructor(message: string, details?: ErrorDetails) {
-    super(message, details);
+    // A cause that is there and undefined would be printed.
+    super(message, details?.cause === undefined ? {} : { cause: details.cause });
     this.name = new.target.name;
   }
 

@@ -21,12 +21,21 @@ import type {
   Written,
 } from "./entry.ts";
 import { checkPlace, nameOf } from "./entry-key.ts";
+import { valueRoom } from "./entry-rules.ts";
 import { EntryStore } from "./entry-store.ts";
 import { eraseAll, eraseEntry } from "./erase.ts";
 import { inParallel } from "./in-parallel.ts";
 import { addend, sumOf } from "./increment.ts";
 import type { KeyValue, KeyValueOptions, KeyValueStatus } from "./key-value.ts";
-import { checkCall, checkCodec, checkList, parseCount, parseLife } from "./key-value-options.ts";
+import {
+  answerNow,
+  checkCall,
+  checkCodec,
+  checkList,
+  checkNewEntries,
+  parseCount,
+  parseLife,
+} from "./key-value-options.ts";
 import { createListing, type Listing, type ListingOptions } from "./listing.ts";
 import { type KeyValueHost, type Settings, TypedEntries } from "./typed-entries.ts";
 import { createWatch } from "./watch.ts";
@@ -95,7 +104,7 @@ class KeyValueStore<T, In> implements KeyValue<T, In> {
   }
 
   async getMany(keys: readonly string[]): Promise<readonly (Entry<T> | undefined)[]> {
-    checkList("getMany", keys);
+    checkList("kv.getMany", keys);
     return Promise.all(keys.map((key) => this.get(key)));
   }
 
@@ -124,7 +133,8 @@ class KeyValueStore<T, In> implements KeyValue<T, In> {
     entries: readonly NewEntry<In>[],
     options?: WriteOptions,
   ): Promise<readonly BatchResult<Written<T>>[]> {
-    checkList("setMany", entries);
+    checkList("kv.setMany", entries);
+    checkNewEntries(entries);
     checkCall("setMany", options, writeOptions);
     return inParallel(entries, ({ key, value, ttl }) => {
       return this.set(key, value, ttl === undefined ? options : { ...options, ttl });
@@ -160,7 +170,7 @@ class KeyValueStore<T, In> implements KeyValue<T, In> {
   }
 
   async deleteMany(keys: readonly string[]): Promise<readonly BatchResult<Deleted<T>>[]> {
-    checkList("deleteMany", keys);
+    checkList("kv.deleteMany", keys);
     return inParallel(
       keys.map((key) => ({ key })),
       ({ key }) => this.delete(key),
@@ -191,7 +201,7 @@ class KeyValueStore<T, In> implements KeyValue<T, In> {
     const { filter } = options ?? {};
     return createListing(this.#entries.store, options, async (scanned) => {
       const entry = await this.#entries.show(scanned.key, scanned);
-      return entry === undefined || filter?.(entry) === false ? undefined : entry;
+      return entry === undefined || (filter && !passes(filter, entry)) ? undefined : entry;
     });
   }
 
@@ -200,7 +210,7 @@ class KeyValueStore<T, In> implements KeyValue<T, In> {
     return createListing(store, options, async (scanned) => {
       if (options?.filter === undefined) return (await store.visible(scanned)) && scanned.key;
       const entry = await this.#entries.show(scanned.key, scanned);
-      return entry !== undefined && options.filter(entry) ? entry.key : undefined;
+      return entry !== undefined && passes(options.filter, entry) ? entry.key : undefined;
     });
   }
 
@@ -242,7 +252,7 @@ class KeyValueStore<T, In> implements KeyValue<T, In> {
       entries,
       bytes,
       ...kept,
-      valueBytesMax,
+      valueBytesMax: valueRoom(valueBytesMax, "-"),
       transactionKeysMax,
       watch,
     };
@@ -262,4 +272,8 @@ class KeyValueStore<T, In> implements KeyValue<T, In> {
   async destroy(): Promise<number> {
     return eraseAll(this.#entries.store);
   }
+}
+
+function passes<T>(filter: NonNullable<ListingOptions<T>["filter"]>, entry: Entry<T>): boolean {
+  return answerNow("filter", filter(entry), "List the entries, and look at each");
 }

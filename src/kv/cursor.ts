@@ -15,6 +15,11 @@ export function decodeCursor(what: string, identity: readonly string[], cursor: 
   const isOurs =
     parts.length === identity.length + 1 && identity.every((part, index) => part === parts[index]);
   if (isOurs && typeof position === "string") return position;
+  if (parts.length === 0) {
+    throw new InvalidArgumentError(
+      `${describe(cursor)} is no cursor of a ${what}; pass one that a ${what} gave, or none to begin anew`,
+    );
+  }
   throw new InvalidArgumentError(
     `the cursor ${describe(cursor)} belongs to another ${what}: pass one of the same namespace, with the same prefix and ` +
       "match, or none to begin anew",

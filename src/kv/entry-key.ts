@@ -22,9 +22,9 @@ export function checkPlace({ path }: EntryPlace): void {
   );
 }
 
-/** For people: the names, outermost first, with `/` between. */
+/** For people, and the command line: the names, outermost first, with `/` between, and `%2F` for one within a name. */
 export function nameOf(path: readonly string[]): string {
-  return path.join("/");
+  return path.map((name) => name.replace(/[%/]/g, encodeURIComponent)).join("/");
 }
 
 /**

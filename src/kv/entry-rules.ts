@@ -114,10 +114,15 @@ export function recordAfter(
     readonly valueBytesMax: number;
   },
 ): EntryRecord {
-  const room = how.valueBytesMax - headerBytes - Buffer.byteLength(JSON.stringify(key));
+  const room = valueRoom(how.valueBytesMax, key);
   const size = change.kind === "put" ? change.value.bytes.length : 0;
   if (size > room) throw tooLarge(how.kind, key, size, room);
   return { ...follow(key, found, change, how.now, how.mark), ...keptPast(found, how, how.now, room - size) };
+}
+
+/** How many bytes the value under this key may have, where a record takes so many. */
+export function valueRoom(valueBytesMax: number, key: string): number {
+  return valueBytesMax - headerBytes - Buffer.byteLength(JSON.stringify(key));
 }
 
 /** When the store may collect the record. */

@@ -9,7 +9,12 @@ export type LifeTime = { readonly ttlMs: number } | null;
 
 /** @throws InvalidArgumentError for zero, negative, infinite and malformed durations. */
 export function parseLife(ttl: Duration | null): LifeTime {
-  return ttl === null ? null : { ttlMs: Math.ceil(parseDuration("ttl", ttl, { minMs: 1 })) };
+  if (ttl === null) return null;
+  try {
+    return { ttlMs: Math.ceil(parseDuration("ttl", ttl, { minMs: 1 })) };
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as Error).message}. For none: null`);
+  }
 }
 
 /** The life that options ask for. `undefined`: they say nothing, and the store neither. */
@@ -43,7 +48,35 @@ export function checkCall(
 /** @throws InvalidArgumentError unless it is an array. */
 export function checkList(what: string, value: unknown): void {
   if (Array.isArray(value)) return;
-  throw new InvalidArgumentError(`kv.${what} takes an array; got ${describe(value)}`);
+  throw new InvalidArgumentError(`${what} takes an array; got ${describe(value)}`);
+}
+
+/** Refuses what is no entry, and what an entry does not have: a condition that nobody looks at must not be lost. */
+export function checkNewEntries(entries: readonly unknown[]): void {
+  for (const entry of entries) {
+    const isEntry = typeof entry === "object" && entry !== null && "key" in entry && "value" in entry;
+    if (!isEntry) {
+      throw new InvalidArgumentError(
+        `kv.setMany takes entries like { key, value, ttl }; got ${describe(entry)}`,
+      );
+    }
+    const unknown = Object.keys(entry).find((member) => !["key", "value", "ttl"].includes(member));
+    if (unknown === undefined) continue;
+    throw new InvalidArgumentError(
+      `an entry of kv.setMany has no member ${describe(unknown)}; it has key, value, ttl. For conditions: set, or a transaction`,
+    );
+  }
+}
+
+/** What a function of the user's says of an entry. @throws InvalidArgumentError for a promise, which would count as true. */
+export function answerNow(option: string, answer: unknown, instead: string): boolean {
+  const isThenable = typeof (answer as PromiseLike<unknown> | null | undefined)?.then === "function";
+  if (!isThenable) return Boolean(answer);
+  // Nobody hears how it ends.
+  (answer as PromiseLike<unknown>).then(undefined, () => undefined);
+  throw new InvalidArgumentError(
+    `${option} must answer true or false at once; it answered a promise. ${instead}`,
+  );
 }
 
 /** @throws InvalidArgumentError unless it is a whole number of at least 1. */

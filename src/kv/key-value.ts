@@ -62,7 +62,7 @@ export interface KeyValueStatus {
   readonly bytes: number;
   readonly history: number;
   readonly ttlMs: number | null;
-  /** Largest value, in bytes. */
+  /** Largest value, in bytes, under a key of one byte: the key takes from the same room. */
   readonly valueBytesMax: number;
   /** How many keys one transaction may touch. */
   readonly transactionKeysMax: number;

@@ -32,7 +32,7 @@ export interface Page<E> {
 
 /** What is listed: one after the other, or page by page. */
 export interface Listing<E> extends AsyncIterable<E> {
-  /** The next page alone. */
+  /** One page: the first one, or the one after `cursor`. Reads it anew each time; for one after the other: {@link Listing.pages}. */
   page(): Promise<Page<E>>;
   /** One page after the other. */
   pages(): AsyncIterable<Page<E>>;

@@ -19,7 +19,7 @@ import {
 import { type EntryRecord, type Revision, type StoredValue, versionOf } from "./entry-record.ts";
 import type { EntryChange, FoundEntry } from "./entry-rules.ts";
 import { type EntryStore, entryOf, type SeenEntry } from "./entry-store.ts";
-import { type LifeTime, lifeOf, parseCount } from "./key-value-options.ts";
+import { answerNow, type LifeTime, lifeOf, parseCount } from "./key-value-options.ts";
 import { type EntryOutcome, type EntryUpdate, updateEntry } from "./update-entry.ts";
 import { createValueCoder, type ValueCoder } from "./value-coder.ts";
 import { expiryOf } from "./watch-news.ts";
@@ -77,16 +77,15 @@ export class TypedEntries<T, In> {
     { isPresent, ifVersion, condition }: WriteConditions<T>,
   ): Promise<Written<T>> {
     const life = lifeOf(options, this.settings.life) ?? null;
-    const stored = await this.coder.encode(key, value);
-    const outcome = await this.#update(
-      key,
-      (found) => {
-        const isAsExpected = isPresent === undefined || (found.visible !== undefined) === isPresent;
-        if (!isAsExpected || !isExpected(found, ifVersion)) return undefined;
-        if (condition === undefined) return stored;
-        return chain(this.#found(key, found), (entry) => (condition(entry) ? stored : undefined));
-      },
-      { signal: options?.signal, life: () => life },
+    const next = (found: FoundEntry, stored: StoredValue): MaybeLater<StoredValue | undefined> => {
+      const isAsExpected = isPresent === undefined || (found.visible !== undefined) === isPresent;
+      if (!isAsExpected || !isExpected(found, ifVersion)) return undefined;
+      if (condition === undefined) return stored;
+      return chain(this.#found(key, found), (entry) => (holds(condition, entry) ? stored : undefined));
+    };
+    // At once where it can be: what is called after it in this turn takes its place after it.
+    const outcome = await chain(this.coder.encode(key, value), (stored) =>
+      this.#update(key, (found) => next(found, stored), { signal: options?.signal, life: () => life }),
     );
     if (outcome.isDone) return { committed: true, version: versionLeft(outcome) };
     return { committed: false, current: await this.#current(key, outcome.answer.found) };
@@ -173,17 +172,17 @@ export class TypedEntries<T, In> {
     condition: NonNullable<Conditions<T>["if"]>,
     { ifVersion, signal }: DeleteOptions<T>,
   ): Promise<Deleted<T>> {
-    let holds = false;
+    let isWanted = false;
     const { isDone, answer } = await this.#update(
       key,
       (found) =>
         chain(this.#found(key, found), (entry) => {
-          holds = isExpected(found, ifVersion) && condition(entry);
-          return holds ? "delete" : undefined;
+          isWanted = isExpected(found, ifVersion) && holds(condition, entry);
+          return isWanted ? "delete" : undefined;
         }),
       { signal },
     );
-    if (isDone || holds) return { committed: true, existed: isDone };
+    if (isDone || isWanted) return { committed: true, existed: isDone };
     return { committed: false, current: await this.#current(key, answer.found) };
   }
 
@@ -221,6 +220,11 @@ export class TypedEntries<T, In> {
       return entryOf(key, value, visible, now);
     });
   }
+}
+
+/** @throws InvalidArgumentError for an answer that is promised: it would count as true. */
+function holds<T>(condition: NonNullable<Conditions<T>["if"]>, entry: Entry<T> | undefined): boolean {
+  return answerNow("if", condition(entry), "For a condition that waits: update, which may answer leave");
 }
 
 function isExpected({ visible }: FoundEntry, ifVersion: Version | undefined): boolean {

@@ -101,12 +101,17 @@ class EntryWatch<T> implements AsyncIterator<Change<T> | Reset> {
     return { done: true, value: undefined };
   }
 
+  /** Ends with what it promises and does not keep, as with what it throws. */
+  #heed(answer: unknown): void {
+    Promise.resolve(answer).catch((error: unknown) => this.#fail(error));
+  }
+
   /** What is to be said; `undefined`: ask again. */
   async #tell(): Promise<Change<T> | Reset | undefined> {
     const { queue } = this.#feed;
     if (!this.#isReadyTold && queue.isReady) {
       this.#isReadyTold = true;
-      this.#request.onReady?.();
+      this.#heed(this.#request.onReady?.());
     }
     const { hasRoom } = queue;
     const news = queue.take();

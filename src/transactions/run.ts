@@ -56,6 +56,7 @@ export class Run {
   readonly guards = new Set<HeldGrant>();
   readonly alongside: object[] = [];
   readonly #context: RunContext;
+  readonly #answers = new Set<{ answer?: Promise<unknown> }>();
   #writing = 0;
   #asked: Asked[] = [];
   #isReading = false;
@@ -89,14 +90,30 @@ export class Run {
   assertWritten(): void {
     if (this.#writing === 0) return;
     throw new InvalidArgumentError(
-      `the function of a transaction ended while ${this.#writing} of its writes (update, increment, setIfAbsent) were under ` +
+      `the function of a transaction ended with ${this.#writing} of its writes (update, increment, setIfAbsent) still under ` +
         "way; nothing was applied. Await them",
     );
   }
 
-  /** From now on its function can do nothing. */
+  /** From now on its function can do nothing. What it has left behind fails unheard: the transaction tells what became of it. */
   end(why: Error): void {
     this.#end ??= why;
+    for (const { answer } of this.#answers) answer?.catch(leftBehind);
+  }
+
+  /** What the function is answered, for as long as it waits. */
+  answer<R>(work: () => Promise<R>): Promise<R> {
+    const waiting: { answer?: Promise<unknown> } = {};
+    this.#answers.add(waiting);
+    const answer = (async () => {
+      try {
+        return await work();
+      } finally {
+        this.#answers.delete(waiting);
+      }
+    })();
+    waiting.answer = answer;
+    return answer;
   }
 
   assertOpen(): void {
@@ -219,6 +236,9 @@ export class Run {
     throw this.#conflict;
   }
 }
+
+/** Nobody waits for it any more. */
+function leftBehind(): void {}
 
 function lives(record: EntryRecord | undefined): boolean {
   return record?.newest.life !== undefined;

@@ -4,7 +4,7 @@ import { checkOptions } from "../core/options.ts";
 import { type Leave, type LifeOptions, leave } from "../kv/entry.ts";
 import type { StoredValue } from "../kv/entry-record.ts";
 import { addend, sumOf } from "../kv/increment.ts";
-import { type LifeTime, lifeOf } from "../kv/key-value-options.ts";
+import { checkList, type LifeTime, lifeOf } from "../kv/key-value-options.ts";
 import type { TypedEntries } from "../kv/typed-entries.ts";
 import type { PendingChange, Run } from "./run.ts";
 import type { Isolation, TransactionKeyValue } from "./transaction.ts";
@@ -25,17 +25,24 @@ export class TransactionEntries<T, In> implements TransactionKeyValue<T, In> {
     this.#isChecked = isolation !== "read-committed";
   }
 
-  async get(key: string): Promise<T | undefined> {
+  get(key: string): Promise<T | undefined> {
+    return this.#run.answer(() => this.#get(key));
+  }
+
+  async #get(key: string): Promise<T | undefined> {
     const stored = await this.#stored(key, this.#isChecked);
     return stored === undefined ? undefined : this.#entries.coder.decode(key, stored);
   }
 
-  async getMany(keys: readonly string[]): Promise<readonly (T | undefined)[]> {
-    return Promise.all(keys.map((key) => this.get(key)));
+  getMany(keys: readonly string[]): Promise<readonly (T | undefined)[]> {
+    return this.#run.answer(async () => {
+      checkList("tx.getMany", keys);
+      return Promise.all(keys.map((key) => this.#get(key)));
+    });
   }
 
-  async has(key: string): Promise<boolean> {
-    return (await this.#stored(key, this.#isChecked)) !== undefined;
+  has(key: string): Promise<boolean> {
+    return this.#run.answer(async () => (await this.#stored(key, this.#isChecked)) !== undefined);
   }
 
   set(key: string, value: In, options?: LifeOptions): void {
@@ -44,7 +51,7 @@ export class TransactionEntries<T, In> implements TransactionKeyValue<T, In> {
   }
 
   setIfAbsent(key: string, value: In, options?: LifeOptions): Promise<boolean> {
-    return this.#run.writing(this.#setIfAbsent(key, value, options));
+    return this.#run.answer(() => this.#run.writing(this.#setIfAbsent(key, value, options)));
   }
 
   async #setIfAbsent(key: string, value: In, options?: LifeOptions): Promise<boolean> {
@@ -60,20 +67,27 @@ export class TransactionEntries<T, In> implements TransactionKeyValue<T, In> {
     this.#change(key, { value: undefined });
   }
 
-  async update(
+  update(
     key: string,
     change: (current: T | undefined) => In | Leave | Promise<In | Leave>,
     options?: LifeOptions,
   ): Promise<void> {
-    checkFunction("change", change);
-    const life = this.#lifeOf("update", options);
-    await this.#run.writing(this.#rewrite(key, change, life, options?.ttl === undefined ? undefined : life));
+    return this.#run.answer(async () => {
+      checkFunction("change", change);
+      const life = this.#lifeOf("update", options);
+      const lifeOfOld = options?.ttl === undefined ? undefined : life;
+      await this.#run.writing(this.#rewrite(key, change, life, lifeOfOld));
+    });
   }
 
-  async increment(
+  increment(key: string, by = 1, options?: LifeOptions & { readonly initial?: number }): Promise<number> {
+    return this.#run.answer(() => this.#increment(key, by, options));
+  }
+
+  async #increment(
     key: string,
-    by = 1,
-    options?: LifeOptions & { readonly initial?: number },
+    by: number,
+    options: (LifeOptions & { readonly initial?: number }) | undefined,
   ): Promise<number> {
     const { initial: start, ...life } = options ?? {};
     const initial = addend("initial", start ?? 0);

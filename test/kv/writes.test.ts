@@ -51,6 +51,68 @@ test("a version that was overtaken in the same write lets nobody write over what
   expect(await at(kv.set("a", 3, { ifVersion: two.version }))).toMatchObject({ committed: true });
 });
 
+test("what is called at once takes effect in the order of the calls, on a new key and on one that is there", async () => {
+  const calls: readonly [
+    string,
+    (kv: KeyValue<number>, key: string) => readonly Promise<unknown>[],
+    unknown,
+  ][] = [
+    ["set, delete", (kv, key) => [kv.set(key, 1), kv.delete(key)], undefined],
+    ["set, increment", (kv, key) => [kv.set(key, 1), kv.increment(key, 5)], 6],
+    ["set, update", (kv, key) => [kv.set(key, 1), kv.update(key, (value = 0) => value * 10)], 10],
+    ["set, deleteMany", (kv, key) => [kv.set(key, 1), kv.deleteMany([key])], undefined],
+    ["setMany, delete", (kv, key) => [kv.setMany([{ key, value: 1 }]), kv.delete(key)], undefined],
+    ["delete, set", (kv, key) => [kv.delete(key), kv.set(key, 1)], 1],
+    ["delete if, set", (kv, key) => [kv.delete(key, { if: () => true }), kv.set(key, 1)], 1],
+    [
+      "increment, set, set if",
+      (kv, key) => [kv.increment(key), kv.set(key, 7), kv.set(key, 8, { if: () => true })],
+      8,
+    ],
+  ];
+  const { kv, at } = open();
+  for (const [what, call, left] of calls) {
+    for (const round of ["new", "there"]) {
+      await at(Promise.all(call(kv, what)));
+      expect({ what, round, value: (await at(kv.get(what)))?.value }).toEqual({ what, round, value: left });
+    }
+  }
+  await at(Promise.all([kv.set("lasting", 1), kv.expire("lasting", "1h")]));
+  expect(await at(kv.ttl("lasting"))).toBeGreaterThan(3_590_000);
+});
+
+test("an entry of a batch that is none, or has what nobody looks at, is refused with all others", async () => {
+  const { kv, at, client } = open();
+  const bad = [
+    [{ key: "a", value: 1, ifVersion: "x" }, "has no member"],
+    [{ key: "a", value: 1, tll: "1m" }, "has no member"],
+    [["a", 1], "entries like"],
+    [undefined, "entries like"],
+    [{ key: "a" }, "entries like"],
+  ] as const;
+  for (const [entry, message] of bad) {
+    await expect(at(kv.setMany([{ key: "b", value: 1 }, entry as never]))).rejects.toThrow(message);
+  }
+  expect(client(0).counts.commit).toBe(0);
+});
+
+test("a condition or filter that answers a promise is refused: it would count as true", async () => {
+  const { kv, at } = open();
+  await at(kv.set("a", 1));
+  const never = (async () => {
+    throw new Error("nobody hears this");
+  }) as never;
+  for (const call of [
+    () => kv.set("a", 2, { if: never }),
+    () => kv.delete("a", { if: never }),
+    () => kv.list({ filter: never }).page(),
+    () => kv.keys({ filter: never }).page(),
+  ]) {
+    await expect(at<unknown>(call())).rejects.toThrow("must answer true or false at once");
+  }
+  expect((await at(kv.get("a")))?.value).toBe(1);
+});
+
 test("an increment whose answer was lost counts once, and the same for every other write", async () => {
   for (const times of [1, 2]) {
     const { kv, at, client, stores } = open(2);

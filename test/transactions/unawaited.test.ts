@@ -55,6 +55,46 @@ test.each(["serializable-snapshot", "serializable", "repeatable-reads"] as const
   },
 );
 
+test("what a function leaves behind fails unheard once it is over, and what fails before is the caller's to hear", async () => {
+  const unheard: unknown[] = [];
+  const listen = (error: unknown): number => unheard.push(error);
+  // Those of the test runner would end the run.
+  const others = process.listeners("unhandledRejection");
+  process.removeAllListeners("unhandledRejection").on("unhandledRejection", listen);
+  try {
+    await using coordinator = createCoordinator(memoryBackend());
+    await coordinator.kv<string>("default").set("text", "no number");
+    const leaveAll = (tx: Transaction): void => {
+      void tx.get("a");
+      void tx.getMany(["b", "c"]);
+      void tx.has("d");
+      void tx.kv("other").get("e");
+    };
+    await coordinator.transaction(leaveAll);
+    const thrown = coordinator.transaction((tx) => {
+      leaveAll(tx);
+      void tx.increment("a");
+      void tx.update("b", () => 1);
+      void tx.setIfAbsent("c", 1);
+      throw new RangeError("the function's own");
+    });
+    await expect(thrown).rejects.toThrow("the function's own");
+    await expect(coordinator.transaction((tx) => void tx.increment("a"))).rejects.toThrow("Await them");
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(unheard).toEqual([]);
+    await coordinator.transaction(async (tx) => {
+      void tx.increment("text");
+      await tx.get("z");
+      await turns(20);
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(unheard).toMatchObject([{ code: "INVALID_VALUE" }]);
+  } finally {
+    process.removeAllListeners("unhandledRejection");
+    for (const other of others) process.on("unhandledRejection", other);
+  }
+});
+
 test.each<[string, (tx: Transaction) => Promise<unknown>]>([
   ["increment", (tx) => tx.increment("a")],
   ["update", (tx) => tx.update("a", () => 1)],
