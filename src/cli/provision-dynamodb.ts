@@ -3,6 +3,7 @@ import type { DynamodbProvisioningText } from "../backends/dynamodb/index.ts";
 import { usageError } from "./failure.ts";
 import { print } from "./output.ts";
 import type { CliContext } from "./program.ts";
+import { foundUrl } from "./provision-url.ts";
 
 /** The first of them choose what is done; the rest become parameters of the URL, whose parser knows what they mean. */
 interface ProvisionDynamodbOptions {
@@ -90,7 +91,7 @@ function urlOf(options: ProvisionDynamodbOptions, environment: NodeJS.ProcessEnv
   const [, host, path = "", query = ""] = /^dynamodb:\/\/([^/?]*)(\/[^?]*)?(?:\?(.*))?$/.exec(given) ?? [];
   if (host === undefined) {
     throw usageError(
-      `provision dynamodb needs --url (or LEASEHOLD_URL) like dynamodb://eu-west-1/table; got ${JSON.stringify(given)}`,
+      `provision dynamodb needs --url (or LEASEHOLD_URL) like dynamodb://eu-west-1/table; ${foundUrl(url, environment, /^dynamodb:/)}`,
     );
   }
   const parameters = new URLSearchParams(query);

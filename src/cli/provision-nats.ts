@@ -3,6 +3,7 @@ import type { NatsProvisioningText, NatsRole } from "../backends/nats/index.ts";
 import { usageError } from "./failure.ts";
 import { print } from "./output.ts";
 import type { CliContext } from "./program.ts";
+import { foundUrl } from "./provision-url.ts";
 
 /** The options that become parameters of the URL, whose parser knows what they mean. */
 interface BucketOptions {
@@ -100,7 +101,7 @@ function urlOf(options: ProvisionNatsOptions, environment: NodeJS.ProcessEnv): s
     /^((?:nats|tls):\/\/[^/?]+)(\/[^?]*)?(?:\?(.*))?$/.exec(given) ?? [];
   if (server === undefined) {
     throw usageError(
-      `provision nats needs --url (or LEASEHOLD_URL) like nats://127.0.0.1:4222/bucket; got ${JSON.stringify(given.replace(/\/\/.*@/, "//***@"))}`,
+      `provision nats needs --url (or LEASEHOLD_URL) like nats://127.0.0.1:4222/bucket; ${foundUrl(url, environment, /^(nats|tls):/)}`,
     );
   }
   const parameters = new URLSearchParams(query);

@@ -64,8 +64,12 @@ test("what is printed is what the library says, without a store", async () => {
 });
 
 test.for([
-  ["", /needs --url \(or LEASEHOLD_URL\) like dynamodb:/],
-  ["--url sqlite:./x.db", /like dynamodb:.*got "sqlite:/],
+  [
+    "",
+    /needs --url \(or LEASEHOLD_URL\) like dynamodb:.*; LEASEHOLD_URL is "sqlite:.*store\.db", of another kind of store$/m,
+  ],
+  ["--url dynamodb:eu-west-1", /like dynamodb:.*; --url is "dynamodb:eu-west-1"$/m],
+  ["--url sqlite:./x.db", /like dynamodb:.*; --url is "sqlite:\.\/x\.db", of another kind of store$/m],
   ["jobs", /takes options only; got jobs/],
   ["--print yaml", /'yaml' is invalid/],
   ["--print cdk --tags team", /tags must be like/],

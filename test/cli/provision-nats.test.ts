@@ -67,8 +67,16 @@ test("it prints the same texts as the library, without a server", async () => {
 });
 
 test.each([
-  ["no URL", [], /needs --url .*nats:\/\/127\.0\.0\.1:4222\/bucket; got ""/],
-  ["another store", ["-u", "sqlite:x.db"], /needs --url .*got "sqlite:x\.db"/],
+  [
+    "no URL",
+    [],
+    /needs --url .*4222\/bucket; LEASEHOLD_URL is "sqlite:.*store\.db", of another kind of store$/m,
+  ],
+  [
+    "another store",
+    ["-u", "sqlite:x.db"],
+    /needs --url .*; --url is "sqlite:x\.db", of another kind of store$/m,
+  ],
   ["an argument", ["jobs"], /takes options only; got jobs/],
   ["an unknown text", ["--print", "terraform"], /Allowed choices are stream, nats-cli, permissions, nsc/],
   ["an unknown role", ["--print", "nsc", "--role", "admin"], /Allowed choices are runtime, setup, read-only/],
