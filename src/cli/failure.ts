@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { LeaseholdError } from "../index.ts";
+import { LeaseholdError, StoreMissingError } from "../index.ts";
 import { exitCodeOfError, exitCodes } from "./exit-codes.ts";
 
 /** An end of the program that is not a success: one line for people, one exit code for programs. */
@@ -24,6 +24,7 @@ export function failureOf(
 ): { readonly exitCode: number; readonly message: string } {
   const exitCode = exitCodeOf(error);
   if (environment.LEASEHOLD_DEBUG) return { exitCode, message: inspect(error) };
+  if (error instanceof StoreMissingError) return { exitCode, message: forTheShell(error.message) };
   if (error instanceof CommandFailure || error instanceof LeaseholdError) {
     return { exitCode, message: error.message };
   }
@@ -32,6 +33,14 @@ export function failureOf(
     exitCode,
     message: `unexpected error: ${text}. Set LEASEHOLD_DEBUG=1 to see where it comes from`,
   };
+}
+
+/** What the library advises is for programs: nobody can call setup() in a shell. */
+function forTheShell(message: string): string {
+  return message
+    .replace(/Call setup\(\) to create it/, "Create it with setup()")
+    .replace(/(create it with) setup\(\)/i, "$1 a command that writes (leasehold kv set, leasehold lock)")
+    .replace("correct the path", "name another one with --url or LEASEHOLD_URL");
 }
 
 function exitCodeOf(error: unknown): number {

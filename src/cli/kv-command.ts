@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { InvalidValueError } from "../index.ts";
-import { parseDurationOption } from "./duration-option.ts";
+import { parseLifetimeOption } from "./duration-option.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { CommandFailure, usageError } from "./failure.ts";
 import { getEntry, listEntries, showHistory, showStatus, watchEntries } from "./kv-reading.ts";
@@ -39,17 +39,24 @@ interface WriteCommandOptions {
 type Prepare<O> = (args: readonly string[], options: O) => Promise<(run: KvRun<O>) => Promise<void>>;
 
 const help = `
-What set is given is JSON where it is valid JSON, else text; so is a number that would be
-written back in another way, as 1.10. get prints text as text and JSON as JSON, and what was
-stored with --codec bytes as it is. Of a value, --json shows bytes in base64.
+Keys stand in a namespace, which --store names: the same key in another one is
+another key. All of them are in the store of --url, where --namespace keeps what
+one application has apart from another's.
 
-A condition that does not hold changes nothing and ends with 75; where a key is not there,
-it ends with 66. What begins with - comes after --: leasehold kv set level -- -high
+What set is given is stored as JSON where it is valid JSON, else as text; so is
+a number that would be written back in another way, as 1.10. get prints text as
+text, JSON as JSON, and what was stored with --codec bytes as it is, or in
+base64 with --json.
+
+A condition that does not hold changes nothing and ends with 75; where a key is
+not there, it ends with 66. The first set or increment creates the store; what
+only reads or deletes ends with 78 where there is none. What begins with - comes
+after --: leasehold kv set level -- -high
 
 Examples:
   leasehold kv set greeting hello && leasehold kv get greeting
   leasehold kv set session-7 '{"user":"ada"}' --ttl 30m
-  leasehold kv set deploying "$HOSTNAME" --if-absent --ttl 1h || echo "somebody else"
+  leasehold kv set deploying "$HOSTNAME" --if-absent --ttl 1h || echo "not now"
   leasehold kv set logo --file logo.png --codec bytes --store assets/images
   leasehold kv ls session- --values`;
 
@@ -58,12 +65,11 @@ export function kvCommand(context: CliContext): Command {
   const kv = new Command("kv")
     .summary("keep values under keys")
     .description("Keeps values under keys, for programs on many machines.")
-    .usage("[options] ACTION KEY ...")
+    .usage("[options] ACTION [ARGUMENT...]")
     .addOption(
-      new Option(
-        "-s, --store <name>",
-        "the namespace of the keys; names with / between: one within another",
-      ).default("default"),
+      new Option("-s, --store <name>", "the namespace of the keys; a/b is the namespace b within a").default(
+        "default",
+      ),
     )
     .addOption(
       new Option("-c, --codec <name>", "how values are stored (default: json; reading: any)").choices(
@@ -85,10 +91,7 @@ export function kvCommand(context: CliContext): Command {
     for (const option of options) command.addOption(option);
     command
       .helpOption("-h, --help", "print this help")
-      .addHelpText(
-        "after",
-        "\nSee leasehold kv --help for the options --store, --codec, --url and --namespace.",
-      );
+      .addHelpText("after", "\nAlso takes --store, --codec, --url and --namespace: see leasehold kv --help.");
     kv.addCommand(
       command.action(async () => {
         checkWords(name, words, command.args);
@@ -102,20 +105,20 @@ export function kvCommand(context: CliContext): Command {
         await using coordinator = await connecting;
         const history = parseNumber("--history", (own as WriteCommandOptions).history);
         const space = openSpace(coordinator, names, { codec, history });
-        const title = printable(`the store ${JSON.stringify(store)}`);
+        const title = printable(`the namespace ${JSON.stringify(store)}`);
         await run({ args: command.args, options: own, space, title, context });
       }),
     );
   };
   const json = (what: string) => new Option("--json", `print ${what}`);
-  const ttl = new Option(
-    "-t, --ttl <duration>",
-    "how long it lives, such as 30m (default: until it is changed)",
+  const ttl = new Option("-t, --ttl <duration>", "how long it lives, such as 30m (default: forever)");
+  const ifVersion = new Option(
+    "--if-version <version>",
+    "only if the entry is still of this version, as get --json shows it",
   );
-  const ifVersion = new Option("--if-version <version>", "only if it is still this one");
   const history = new Option(
     "--history <number>",
-    "how many values of the key are kept, 1 to 64 (default: 1)",
+    "how many states of the key are kept for kv history, 1 to 64; to be given with each write (default: 1)",
   );
 
   add("get KEY", "print a value", async () => getEntry, [
@@ -127,13 +130,13 @@ export function kvCommand(context: CliContext): Command {
     ifVersion.conflicts(["ifAbsent", "ifPresent"]),
     new Option("--if-absent", "only if the key is not there").conflicts("ifPresent"),
     new Option("--if-present", "only if the key is there"),
-    new Option("--print-version", "print the new version, for --if-version"),
+    new Option("--print-version", "print the version that this write makes"),
   ]);
   add("delete KEY...", "delete entries", prepareDelete, [
     new Option(ifVersion.flags, ifVersion.description),
     history,
   ]);
-  add("ls [PREFIX]", "list entries", async () => listEntries, [
+  add("ls [PREFIX]", "list entries, with PREFIX those whose keys begin so", async () => listEntries, [
     new Option("--values", "show the values too"),
     new Option("--keys", "only the keys, one in a line").conflicts(["values", "json"]),
     json("one JSON object in a line for each"),
@@ -143,29 +146,36 @@ export function kvCommand(context: CliContext): Command {
     "show entries, then changes as they come; * is any text, ? a character",
     watchEntries,
     [
-      new Option("--updates-only", "not what is there already"),
-      new Option("--since <cursor>", "go on after the change with this cursor, of --json"),
+      new Option("--updates-only", "only changes, not what is there already"),
+      new Option("--since <cursor>", "go on after this change: --json shows the cursor of each"),
       new Option(
         "--resync <duration>",
-        "how often everything is read again, for what the store did not tell",
+        "how often everything is read again, in case the store did not tell a change",
       ),
       json("one JSON object in a line for each"),
     ],
   );
-  add("history KEY", "show what was kept by --history, oldest first", async () => showHistory, [
-    json("one JSON object in a line for each"),
-  ]);
+  add(
+    "history KEY",
+    "show what a key held, as far as writes with --history kept it",
+    async () => showHistory,
+    [json("one JSON object in a line for each")],
+  );
   add("increment KEY [BY]", "add to a number, and print the sum", prepareIncrement, [
-    new Option("--initial <number>", "what is added to where there is none (default: 0)"),
+    new Option("--initial <number>", "what is added to where the key is not there (default: 0)"),
     new Option(ttl.flags, "how long it lives, if this creates it"),
     history,
   ]);
-  add("expire KEY DURATION|never", "give an entry another time to live, from now on", prepareExpire, [
+  add("expire KEY DURATION", "give an entry another time to live from now on, or forever", prepareExpire, [
     history,
   ]);
   add("purge KEY", "erase an entry with its history and every trace", async () => purgeEntry);
-  add("clear", "delete every entry of the store", prepareClear, [new Option("--yes", "really")]);
-  add("status", "count what stands in the store", async () => showStatus, [json("a JSON object")]);
+  add("clear", "delete every entry of the namespace", prepareClear, [
+    new Option("--yes", "needed, so that nobody does it by mistake"),
+  ]);
+  add("status", "count the entries and bytes in the namespace", async () => showStatus, [
+    json("a JSON object"),
+  ]);
   kv.addHelpText("after", help);
   return kv.action(() => {
     const names = kv.commands.map((each) => each.name()).join(", ");
@@ -201,11 +211,19 @@ function conditionFailed(key: string, why: string): CommandFailure {
 }
 
 const life = (ttl: string | undefined) =>
-  ttl === undefined ? {} : { ttl: parseDurationOption("--ttl", ttl, { minMs: 1 }) };
+  ttl === undefined ? {} : { ttl: parseLifetimeOption("--ttl", ttl) };
+
+/** What a script has in its hand when the key that it looked at was not there. */
+function refuseEmpty(version: string | undefined, advice: string): void {
+  if (version?.trim() === "") {
+    throw usageError(`--if-version is empty: was the key there? For one that is not, ${advice}`);
+  }
+}
 
 const prepareSet: Prepare<WriteCommandOptions & SpaceOptions> = async ([key = "", argument], options) => {
   const { file, ttl, ifVersion, ifAbsent, ifPresent, printVersion } = options;
   const limits = life(ttl);
+  refuseEmpty(ifVersion, "there is --if-absent");
   const bytes = await readInput(argument, file);
   return async ({ space }) => {
     const { codec, value } = await parseValue(bytes, space.codec);
@@ -235,6 +253,7 @@ async function unlessOther<R>(write: () => Promise<R>): Promise<R | undefined> {
 const prepareDelete: Prepare<WriteCommandOptions> = async (args, { ifVersion }) => {
   const [key = "", ...others] = args;
   if (ifVersion !== undefined && others.length > 0) throw usageError("--if-version is of one key");
+  refuseEmpty(ifVersion, "there is nothing to delete");
   return async ({ space, title }) => {
     const kv = space.open("bytes");
     if (ifVersion !== undefined) {
@@ -260,7 +279,7 @@ const prepareIncrement: Prepare<WriteCommandOptions> = async ([key = "", by = "1
 };
 
 const prepareExpire: Prepare<WriteCommandOptions> = async ([key = "", duration = ""]) => {
-  const ttl = duration === "never" ? null : parseDurationOption("DURATION", duration, { minMs: 1 });
+  const ttl = parseLifetimeOption("DURATION", duration);
   return async ({ space, title }) => {
     if (!(await space.open("bytes").expire(key, ttl))) throw notThere([key], title);
   };
@@ -271,7 +290,8 @@ async function purgeEntry({ args, space, title }: KvRun<unknown>): Promise<void>
 }
 
 const prepareClear: Prepare<WriteCommandOptions> = async (_args, { yes }) => {
-  if (yes !== true) throw usageError("kv clear deletes every entry of the store: add --yes if you mean it");
+  if (yes !== true)
+    throw usageError("kv clear deletes every entry of the namespace: add --yes if you mean it");
   return async ({ space }) => {
     const cleared = await space.open("bytes").clear();
     await print(`${cleared} ${cleared === 1 ? "entry" : "entries"} deleted\n`);

@@ -205,7 +205,7 @@ export async function showStatus({ options, space }: KvRun<ReadOptions>): Promis
   if (options.json === true) return void (await print(`${JSON.stringify(status)}\n`));
   const { name, backend, entries, bytes, valueBytesMax } = status;
   const row = [name, backend, entries, bytes, valueBytesMax].map(String);
-  await print(formatTable(["STORE", "BACKEND", "ENTRIES", "BYTES", "LARGEST VALUE"], [row]));
+  await print(formatTable(["NAMESPACE", "BACKEND", "ENTRIES", "BYTES", "VALUES UP TO"], [row]));
 }
 
 function withNewline(text: string): string {

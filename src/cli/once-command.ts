@@ -1,8 +1,8 @@
 import { Command } from "commander";
 import { systemRuntime } from "../core/runtime.ts";
-import { AbortedError, bytesCodec, type OnceOptions, type OnceRun } from "../index.ts";
+import { AbortedError, bytesCodec, LimitExceededError, type OnceOptions, type OnceRun } from "../index.ts";
 import { exitCodeOfSignal, startCommand } from "./command-process.ts";
-import { parseDurationOption } from "./duration-option.ts";
+import { parseDurationOption, parseLifetimeOption } from "./duration-option.ts";
 import { exitCodes, exitCodesHelp } from "./exit-codes.ts";
 import { CommandFailure, usageError } from "./failure.ts";
 import { untilInterrupted } from "./hold-command.ts";
@@ -60,7 +60,7 @@ export function onceCommand(context: CliContext): Command {
     const limits: OnceOptions<Uint8Array> = {
       ...(wait !== undefined && { wait: parseDurationOption("--wait", wait) }),
       ...(keep !== undefined && {
-        retention: keep === "forever" ? Infinity : parseDurationOption("--keep", keep, { minMs: 1 }),
+        retention: parseLifetimeOption("--keep", keep) ?? Number.POSITIVE_INFINITY,
       }),
       ...(fingerprint !== undefined && { fingerprint }),
     };
@@ -80,10 +80,17 @@ export function onceCommand(context: CliContext): Command {
       });
       if (!hasRun) await print(output);
     } catch (error) {
+      if (error instanceof LimitExceededError) throw forTheShell(error);
       if (signals.interruptedBy === undefined || !(error instanceof AbortedError)) throw error;
       context.exitWith(exitCodeOfSignal(signals.interruptedBy));
     }
   });
+}
+
+/** What the library advises a function, as a command does it. */
+function forTheShell(error: LimitExceededError): CommandFailure {
+  const message = error.message.replace(/answer where it is$/, "print where it is");
+  return new CommandFailure(exitCodes.usage, message, { cause: error });
 }
 
 function checkArguments(

@@ -43,7 +43,7 @@ export function createProgram(context: CliContext): Command {
       writeOut: (text) => write("stdout", text),
       writeErr: (text) => write("stderr", text),
       outputError: (text) =>
-        writeLine("stderr", `leasehold: ${text.replace(/^error: /, "").trim()}; see --help`),
+        writeLine("stderr", `leasehold: ${text.trim().replace(/^error: |\.$/g, "")}; see --help`),
     })
     .addHelpText("after", `${environmentHelp}\n${exitCodesHelp}`);
   const commands = [

@@ -1,12 +1,13 @@
 // Goal: the decisions of the command line that need no process are right at their edges.
 import { expect, test } from "vitest";
 import { absoluteUrl, sqliteUrl, stateFolder } from "../../src/cli/default-store.ts";
-import { formatDuration, parseDurationOption } from "../../src/cli/duration-option.ts";
+import { formatDuration, parseDurationOption, parseLifetimeOption } from "../../src/cli/duration-option.ts";
 import { isSameDeadHolder, mayBeDead, observeDeathMs } from "../../src/cli/holders.ts";
 import { judgeLease } from "../../src/cli/lease-watch.ts";
 import { formatWait } from "../../src/cli/limit-command.ts";
 import { tooOldNode } from "../../src/cli/node-version.ts";
 import { descendantsOf, parseProcessStatus } from "../../src/cli/process-group.ts";
+import { foundUrl } from "../../src/cli/provision-url.ts";
 import { splitCommandLine } from "../../src/cli/split-command-line.ts";
 import { withoutCredentials } from "../../src/cli/store-option.ts";
 import type { InspectedHolder, Inspection } from "../../src/index.ts";
@@ -37,11 +38,37 @@ test("the next look is neither after the next decision nor more than a second aw
   expect(judgeLease(400, 0).lookAgainMs).toBe(380);
 });
 
+test("who needs another URL is told which one was found, and reads no secret", () => {
+  const found = (option: string | undefined, shared?: string) =>
+    foundUrl(option, shared === undefined ? {} : { LEASEHOLD_URL: shared }, /^dynamodb:/);
+  expect(found(undefined)).toBe("got neither");
+  expect(found(undefined, "")).toBe("got neither");
+  expect(found("", "sqlite:x.db")).toBe('--url is ""');
+  expect(found("dynamodb:x", "sqlite:x.db")).toBe('--url is "dynamodb:x"');
+  expect(found(undefined, "nats://me:p@ss@host/b?token=t")).toBe(
+    'LEASEHOLD_URL is "nats://***@host/b", of another kind of store',
+  );
+});
+
 test("durations need a unit and stay in their range", () => {
   expect(parseDurationOption("--wait", "1.5m")).toBe(90_000);
   expect(parseDurationOption("--wait", "0s")).toBe(0);
+  // In every unit the same.
+  expect(parseDurationOption("--wait", "0")).toBe(0);
+  expect(() => parseDurationOption("--ttl", "0", { minMs: 1 })).toThrow(/--ttl must be .* 7d; got "0"/);
   for (const text of ["", "5", "s", "-1s", "1e3ms", "1 s", "Infinity", "1w", "99999999d"]) {
     expect(() => parseDurationOption("--wait", text)).toThrow(/--wait must be/);
+  }
+});
+
+test("a time to live may have no end, and both words for it are understood", () => {
+  expect(["forever", "never", "1.5h"].map((text) => parseLifetimeOption("--keep", text))).toEqual([
+    null,
+    null,
+    5_400_000,
+  ]);
+  for (const text of ["", "0", "0s", "ever"]) {
+    expect(() => parseLifetimeOption("--keep", text)).toThrow(/--keep must be .* 7d, or forever; got/);
   }
 });
 

@@ -125,14 +125,14 @@ test("of programs that set a key at once if it is not there, one does", async ()
 test("a key that is not there ends with 66, whatever is asked of it", async () => {
   await using place = makePlace();
   await place.run(["kv", "set", "here", "1"]);
-  const missing = 'leasehold: "gone" is not in the store "default"\nexit 66\n';
+  const missing = 'leasehold: "gone" is not in the namespace "default"\nexit 66\n';
   for (const action of ["get gone", "delete here gone", "expire gone 5m"])
     expect(await printed(place, `leasehold kv ${action}`)).toBe(missing);
   // The other one was deleted all the same.
   expect(await runShell(place, "leasehold kv get here")).toMatchObject({ exitCode: exitCodes.missing });
 });
 
-test("times to live, sums and erasure are those of the library", async () => {
+test("sums are those of the library, and live as long as they are told when they begin", async () => {
   await using place = makePlace();
   await using coordinator = await library(place);
   const kv = coordinator.kv("default");
@@ -142,9 +142,18 @@ test("times to live, sums and erasure are those of the library", async () => {
   expect(await kv.ttl("n")).toBeNull();
   expect(await printed(place, "leasehold kv increment m 0.5 --initial 10 --ttl 1h")).toBe("10.5\n");
   expect(await kv.ttl("m")).toBeGreaterThan(3_500_000);
+});
+
+test("times to live and erasure are those of the library, and forever may be written in two words", async () => {
+  await using place = makePlace();
+  await using coordinator = await library(place);
+  const kv = coordinator.kv("default");
+  await kv.setMany(["m", "n"].map((key) => ({ key, value: 1, ttl: "2h" })));
   expect(await printed(place, "leasehold kv expire m never; leasehold kv expire n 1h")).toBe("");
   expect(await kv.ttl("m")).toBeNull();
   expect(await kv.ttl("n")).toBeGreaterThan(3_500_000);
+  expect(await printed(place, "leasehold kv set n 1 --ttl forever")).toBe("");
+  expect(await kv.ttl("n")).toBeNull();
   expect(await printed(place, "leasehold kv set short 1 --ttl 1ms; leasehold kv get short")).toMatch(
     /exit 66\n$/,
   );
@@ -152,7 +161,7 @@ test("times to live, sums and erasure are those of the library", async () => {
   expect(await kv.keys().page()).toEqual({ items: [] });
 });
 
-test("a store within a store is another one than a store with a slash in its name", async () => {
+test("a namespace within another is not the one with a slash in its name", async () => {
   await using place = makePlace();
   const script = `leasehold kv set k nested -s a/b; leasehold kv -s a%2fb set k flat; leasehold kv set k percent -s 100%25`;
   expect(await printed(place, script)).toBe("");
@@ -166,10 +175,15 @@ test("a store within a store is another one than a store with a slash in its nam
 
 test("who only looks or deletes makes no store", async () => {
   await using place = makePlace();
-  for (const action of ["get k", "delete k"])
-    expect(await runShell(place, `leasehold kv ${action}`)).toMatchObject({
-      exitCode: exitCodes.configuration,
-    });
+  for (const action of ["kv get k", "kv ls", "kv delete k", "ls"]) {
+    const { exitCode, stderr } = await runShell(place, `leasehold ${action}`);
+    // What it says is what a shell can do.
+    expect(stderr).toBe(
+      `leasehold: there is no leasehold store at ${place.file("store.db")}; create it with a command that writes ` +
+        "(leasehold kv set, leasehold lock), or name another one with --url or LEASEHOLD_URL\n",
+    );
+    expect(exitCode).toBe(exitCodes.configuration);
+  }
   expect(existsSync(place.file("store.db"))).toBe(false);
 });
 
@@ -195,14 +209,17 @@ test.each([
   ["JSON that pollutes", 'set k {"__proto__":1}', /changes prototypes/],
   ["a ttl without a unit", "set k v --ttl 5", /--ttl must be a length of time/],
   ["no time to live", "set k v --ttl 0s", /--ttl must be a length of time from 1ms/],
+  ["no time to live, for what lives forever", "expire k 0", /DURATION must be .*7d, or forever; got "0"/],
+  ["a version of nothing", "set k v --if-version ''", /is empty: was the key there\? .* --if-absent/],
+  ["a deletion of no version", "delete k --if-version ''", /is empty: .* there is nothing to delete/],
   ["a version of several keys", "delete a b --if-version x", /of one key/],
-  ["an empty store", "get k --store ''", /--store must be a name/],
+  ["an empty namespace", "get k --store ''", /--store must be a name/],
   ["an empty name within", "get k --store a//b", /--store must be a name/],
-  ["a store with a percent sign", "get k --store 100%", /%25 a %; got "100%"/],
+  ["a namespace with a percent sign", "get k --store 100%", /%25 a %; got "100%"/],
   ["a duration that is none", "expire k soon", /DURATION must be a length of time/],
   ["a sum of words", "increment k many", /BY must be a number; got "many"/],
   ["too long a history", "set k v --history 65", /history must be a whole number from 1 to 64/],
-  ["clear by mistake", "clear", /deletes every entry of the store: add --yes/],
+  ["clear by mistake", "clear", /deletes every entry of the namespace: add --yes/],
 ])("%s is refused with exit code 64", async (_what, words, message) => {
   await using place = makePlace();
   const exitWith = (): void => undefined;
@@ -221,7 +238,11 @@ test.each([
 test.each([
   ["no value at all", ["set", "k"], /needs a value: as an argument \(''/],
   ["two conditions", ["set", "k", "v", "--if-absent", "--if-present"], /cannot be used with/],
-  ["an unknown codec", ["set", "k", "v", "--codec", "yaml"], /'yaml' is invalid.*json, text, bytes/],
+  [
+    "an unknown codec",
+    ["set", "k", "v", "--codec", "yaml"],
+    /'yaml' is invalid.*json, text, bytes, extended-json; see --help\n$/,
+  ],
 ])("%s is refused in one line", async (_what, words, message) => {
   await using place = makePlace();
   const { exitCode, stdout, stderr } = await place.run(["kv", ...words]);

@@ -15,7 +15,7 @@ test("a command runs to success once, and everybody gets what it printed", async
   await place.written("up");
   const others = [1, 2].map(() => place.start(["once", "k", ...command]));
   // Nobody waits for longer than this.
-  expect(await place.run(["once", "k", "--wait", "0s", ...command])).toMatchObject({
+  expect(await place.run(["once", "k", "--wait", "0", ...command])).toMatchObject({
     exitCode: 75,
     stdout: "",
   });
@@ -47,6 +47,7 @@ test("a run that fails ends with its code, and the next one runs anew and knows 
 test("a result is kept as long as was asked for, and for what it stands for", async () => {
   await using place = makePlace();
   const script = `leasehold once short --keep 1ms -- echo 1; leasehold once short -- echo 2
+    leasehold once other --keep never -- true
     leasehold once k --keep forever --fingerprint a -- echo a; leasehold once k --fingerprint b -- echo b`;
   const { exitCode, stdout, stderr } = await runShell(place, script);
   expect(String(stdout)).toBe("1\n2\na\n");
@@ -59,9 +60,15 @@ test("what is too large to be stored is printed, and is not run again", async ()
   const large = ["once", "k", "--", "sh", "-c", 'echo run >> "$FOLDER/runs"; head -c 1200000 /dev/zero'];
   const first = await place.run(large);
   expect(first.stdout).toHaveLength(1_200_000);
-  expect(first.stderr).toMatch(/^leasehold: the work of once "k" has run, and is not run again.*\n$/);
+  expect(first.stderr).toMatch(
+    /^leasehold: the work of once "k" has run, and is not run again.*, and print where it is\n$/,
+  );
   expect(first.exitCode).toBe(exitCodes.usage);
-  expect(await place.run(large)).toMatchObject({ exitCode: exitCodes.usage, stdout: "" });
+  expect(await place.run(large)).toMatchObject({
+    exitCode: exitCodes.usage,
+    stdout: "",
+    stderr: expect.stringMatching(/, and print where it is\n$/),
+  });
   expect(readFileSync(place.file("runs"), "utf8")).toBe("run\n");
 });
 
@@ -83,7 +90,11 @@ test.each([
   ["no --", ["once", "k", "make", "it"], /as in: leasehold once "k" -- make it/],
   ["no command", ["once", "k", "--"], /needs a command after --/],
   ["a wait without a unit", ["once", "k", "--wait", "5", "--", "true"], /--wait must be a length of time/],
-  ["no time to keep it", ["once", "k", "--keep", "0s", "--", "true"], /--keep must be a length of time/],
+  [
+    "no time to keep it",
+    ["once", "k", "--keep", "0", "--", "true"],
+    /--keep must be a length of time.*, or forever; got "0"/,
+  ],
 ])("%s is refused in one line with exit code 64", async (_what, args, message) => {
   await using place = makePlace();
   const { exitCode, stdout, stderr } = await place.run(args);

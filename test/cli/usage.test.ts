@@ -17,6 +17,7 @@ const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["nothing at all after the name", ["lock", "x"], /needs --/],
   ["no command after --", ["lock", "x", "--"], /needs a command/],
   ["a duration without a unit", ["lock", "x", "--wait", "5", "--", "true"], /--wait .*500ms, 5s.*got "5"/],
+  ["no time at all to live", ["lock", "x", "--ttl", "0", "--", "true"], /--ttl .*from 100ms to 1d.*got "0"/],
   ["a negative duration", ["lock", "x", "--wait=-5s", "--", "true"], /--wait .*got "-5s"/],
   ["a TTL out of range", ["lock", "x", "--ttl", "20ms", "--", "true"], /--ttl .*from 100ms to 1d/],
   [
@@ -84,8 +85,8 @@ test("help and version are printed to stdout", async () => {
 
 test("no line of the help is longer than 80 columns, and every exit code is in it", async () => {
   await using place = makePlace();
-  const { stdout } = await place.run(["lock", "--help"]);
-  expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
+  const [{ stdout }, kv] = await Promise.all([place.run(["lock", "--help"]), place.run(["kv", "--help"])]);
+  expect(`${stdout}${kv.stdout}`.split("\n").filter((line) => line.length > 80)).toEqual([]);
   for (const code of Object.values(exitCodes)) {
     if (code !== exitCodes.ok) expect(stdout).toMatch(new RegExp(`^ +${code}  `, "m"));
   }
