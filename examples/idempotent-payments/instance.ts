@@ -44,7 +44,7 @@ const server = createServer(async (request, response) => {
   const key = request.headers["idempotency-key"];
   if (request.method !== "POST" || request.url !== "/payments") return send(404, { title: "not found" });
   if (typeof key !== "string" || key === "" || key.length > 255)
-    return send(400, { title: "Idempotency-Key is missing" });
+    return send(400, { title: "Idempotency-Key is missing, or too long" });
   const body = await text(request);
   const amount = Number(/^\{"amount":(\d+)\}$/.exec(body)?.[1]);
   if (!(amount > 0)) return send(400, { title: "amount must be a positive number" });

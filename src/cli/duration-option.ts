@@ -30,13 +30,13 @@ export function parseDurationOption(
 }
 
 /**
- * Reads for how long something is kept: a duration, or `forever`. `never`, for when it ends, means the same.
+ * Reads for how long something is kept: a duration, or `forever`.
  *
  * @returns milliseconds; `null`: without an end.
  * @throws CommandFailure (64) for any other text.
  */
 export function parseLifetimeOption(option: string, text: string): number | null {
-  if (text === "forever" || text === "never") return null;
+  if (text === "forever") return null;
   return parseDurationOption(option, text, { minMs: 1, orElse: "forever" });
 }
 

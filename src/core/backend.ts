@@ -74,9 +74,10 @@ export interface AddOperation {
   /**
    * Whether an earlier call with this operation had an unknown outcome. Then it is refused with an
    * {@link OutcomeUnknownError} that is not retryable where 64 or more others have written since, so that the record does
-   * not tell any more whether it was applied. Default: false.
+   * not tell any more whether it was applied. Set it on the very same object: a backend may know it again, and with it what
+   * it saw at the first call. Default: false.
    */
-  readonly again?: boolean;
+  again?: boolean;
 }
 
 /** One page of {@link Backend.scan}. */

@@ -1,5 +1,6 @@
 import type { AddOperation } from "./backend.ts";
-import { CorruptRecordError, LimitExceededError, OutcomeUnknownError } from "./errors.ts";
+import { CorruptRecordError, LimitExceededError } from "./errors.ts";
+import { ForgottenError } from "./forgotten-error.ts";
 import { invariant } from "./invariant.ts";
 import { decodeJson, encodeJson } from "./json.ts";
 import { fateOf, type Stamp, type Stamps } from "./stamps.ts";
@@ -22,18 +23,6 @@ export const receiptsMax = 64;
 /** A counter that nobody has added to. */
 export const emptyCounter: CounterRecord = { sum: 0, receipts: new Map() };
 
-/** A counter does not tell any more whether an operation was applied: so many others wrote since. Asking again is in vain. */
-export class ForgottenAddError extends OutcomeUnknownError {
-  override readonly retryable = false;
-
-  constructor() {
-    super(
-      "an add got no answer, and so many others wrote to the counter since that it does not tell any more whether it was " +
-        "applied",
-    );
-  }
-}
-
 /**
  * Applies an add once: again with the same operation, it changes nothing and answers the same sum.
  *
@@ -41,7 +30,7 @@ export class ForgottenAddError extends OutcomeUnknownError {
  * that is new.
  *
  * @throws LimitExceededError when the sum would leave the safe integers. Nothing was applied.
- * @throws ForgottenAddError for an operation that may have been applied before, when the receipts do not reach back so far.
+ * @throws ForgottenError for an operation that may have been applied before, when the receipts do not reach back so far.
  */
 export function applyAdd(
   counter: CounterRecord,
@@ -58,7 +47,7 @@ export function applyAdd(
   if (operation.again === true && receipt === undefined) {
     const write = [operation.writer, operation.sequence] as const;
     const fate = fateOf(receiptStamps(counter), write, receiptStamps(since), receiptsMax);
-    if (fate === "forgotten") throw new ForgottenAddError();
+    if (fate === "forgotten") throw new ForgottenError("a counter");
   }
   const sum = counter.sum + delta;
   if (!Number.isSafeInteger(sum)) {

@@ -178,7 +178,7 @@ export class AddQueue {
     const { backend, runtime, key, subject } = this.#target;
     this.#writes += 1;
     this.#sequence += 1;
-    let operation: AddOperation = { writer: this.#writer, sequence: this.#sequence };
+    const operation: AddOperation = { writer: this.#writer, sequence: this.#sequence };
     const startedAtMs = runtime.monotonicMs();
     let unknown: unknown;
     for (let attempt = 0; ; attempt += 1) {
@@ -187,7 +187,7 @@ export class AddQueue {
       } catch (error) {
         if (error instanceof OutcomeUnknownError) {
           unknown = error;
-          operation = { ...operation, again: true };
+          operation.again = true;
         }
         // It was not applied, nor was any copy sent before that may still be.
         if (unknown === undefined) throw error;

@@ -56,6 +56,15 @@ export function applyCommand(
   return { state: applied.state === current ? state : applied.state, answer: applied.answer };
 }
 
+/**
+ * A command that may have been applied before, as one that does no harm twice: to take tokens twice lets fewer through,
+ * and to give them back twice would give somebody else's.
+ */
+export function harmlessTwice(command: LimiterCommand): LimiterCommand {
+  if (command.kind === "charge") return { ...command, tokens: Math.max(0, command.tokens) };
+  return command.kind === "lease" ? { ...command, returned: [] } : command;
+}
+
 /** As {@link applyCommand}, for a state that is as of now. */
 export function applyNow(
   rules: readonly Rule[],

@@ -3,7 +3,14 @@ import type { RecordHost } from "../records/record-host.ts";
 import { SharedRecord } from "../records/shared-record.ts";
 import type { Bounds, Used } from "./algorithms/algorithm.ts";
 import type { Decision } from "./decision.ts";
-import { applyCommand, applyNow, asOf, type LimiterAnswer, type LimiterCommand } from "./limiter-commands.ts";
+import {
+  applyCommand,
+  applyNow,
+  asOf,
+  harmlessTwice,
+  type LimiterAnswer,
+  type LimiterCommand,
+} from "./limiter-commands.ts";
 import {
   decodeState,
   emptyState,
@@ -43,8 +50,7 @@ export class LimiterRecord {
         apply: (state, command) => applyNow(rules, state, command),
         stamp: (state, write) => this.#note(stampState(state, write)),
         stamps: ({ stamps }) => stamps,
-        // Who counts a request twice lets fewer through, and who refuses to answer none.
-        isHarmlessTwice: true,
+        again: harmlessTwice,
         ttlMs: (state) => stateTtlMs(rules, state),
       },
     });

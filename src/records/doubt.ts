@@ -1,5 +1,4 @@
 import { fateOf, type Stamp, type Stamps } from "../core/stamps.ts";
-import { forgotten } from "./record-failures.ts";
 import type { RecordRules } from "./record-rules.ts";
 
 /** What a command is told. */
@@ -13,21 +12,14 @@ export interface Doubt<Answer> {
   readonly outcomes: readonly Outcome<Answer>[];
 }
 
-/**
- * The one of these writes that the state shows to have been applied; none that is shut out can be any more.
- *
- * @throws OutcomeUnknownError when it does not tell.
- */
+/** The one of these writes that was applied, as the state shows; `forgotten`: it does not tell. `undefined`: none of them. */
 export function findApplied<State, Command, Answer>(
-  { stamps, stampsMax, isHarmlessTwice }: RecordRules<State, Command, Answer>,
+  { stamps, stampsMax }: RecordRules<State, Command, Answer>,
   state: State,
   doubts: readonly Doubt<Answer>[],
-  subject: string,
-): Doubt<Answer> | undefined {
-  for (const doubt of doubts) {
-    const fate = fateOf(stamps(state), doubt.write, doubt.before, stampsMax);
-    if (fate === "applied") return doubt;
-    if (fate === "forgotten" && isHarmlessTwice !== true) throw forgotten(subject);
-  }
-  return undefined;
+): Doubt<Answer> | "forgotten" | undefined {
+  const fates = doubts.map(({ write, before }) => fateOf(stamps(state), write, before, stampsMax));
+  const applied = doubts[fates.indexOf("applied")];
+  // Those before the last one were shut out when it was sent: a mark that it was to follow came before them as well.
+  return applied ?? (fates.at(-1) === "forgotten" ? "forgotten" : undefined);
 }

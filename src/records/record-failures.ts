@@ -11,14 +11,6 @@ export function unresolved(subject: string, cause: unknown): OutcomeUnknownError
   return cause instanceof OutcomeUnknownError ? cause : new OutcomeUnknownError(message, { cause });
 }
 
-/** So many others wrote since that the record does not tell any more. */
-export function forgotten(subject: string): OutcomeUnknownError {
-  return new OutcomeUnknownError(
-    `a write to ${subject} got no answer, and so many others wrote since that the record does not tell any more whether it ` +
-      "was applied",
-  );
-}
-
 /** Others kept changing the record. */
 export function giveUp(subject: string, patienceMs: number, isDoubtful: boolean): Error {
   const why = `others kept changing ${subject} for ${patienceMs} ms`;

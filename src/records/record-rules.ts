@@ -22,10 +22,10 @@ export interface RecordRules<State, Command, Answer> {
   /** How many of them are kept. Left out: {@link stampsMax}. */
   readonly stampsMax?: number;
   /**
-   * Whether a write that may have been applied long ago is better done twice than told to be unknown: when so many others
-   * wrote since that no mark tells. Left out: it is not.
+   * What a command becomes that may have been applied before, when so many others wrote since that no mark tells: one that
+   * does no harm twice. Left out: its outcome is unknown.
    */
-  readonly isHarmlessTwice?: boolean;
+  again?(command: Command): Command;
   /** When the store may collect the record. `undefined`: never. */
   ttlMs(state: State): number | undefined;
   /** Whether a state is too large to be remembered while nothing is in flight. Left out: none is. */

@@ -1,6 +1,7 @@
 import type { Backend, CommitResult, Operation, StoredRecord, Version } from "../core/backend.ts";
 import { backoffMs, conflictPauseMs } from "../core/backoff.ts";
 import { OutcomeUnknownError } from "../core/errors.ts";
+import { ForgottenError } from "../core/forgotten-error.ts";
 import { type Runtime, sleep } from "../core/runtime.ts";
 import { type Doubt, findApplied, type Outcome } from "./doubt.ts";
 import { aborted, giveUp, unresolved } from "./record-failures.ts";
@@ -159,13 +160,14 @@ export class SharedRecord<State, Command, Answer> implements Pooled {
   }
 
   /** Answers whether the batch is done; after a conflict it is not. */
-  async #attempt(batch: readonly Waiting<Command, Answer>[], doubts: Doubt<Answer>[]): Promise<boolean> {
-    const { rules, subject } = this.#target;
+  async #attempt(batch: Waiting<Command, Answer>[], doubts: Doubt<Answer>[]): Promise<boolean> {
+    const { rules } = this.#target;
     const newest = batch.at(-1)?.ticket ?? 0;
     for (;;) {
       const base = this.#seen ?? (await this.#read());
-      const done = findApplied(rules, base.state, doubts, subject);
-      if (done !== undefined) {
+      const done = findApplied(rules, base.state, doubts);
+      if (done === "forgotten") this.#defuse(batch);
+      else if (done !== undefined) {
         deliver(batch, done.outcomes);
         return true;
       }
@@ -180,6 +182,15 @@ export class SharedRecord<State, Command, Answer> implements Pooled {
         return true;
       }
       return this.#write(base, state, batch, outcomes, doubts);
+    }
+  }
+
+  /** Lets nothing of it count twice. @throws OutcomeUnknownError where that would not do. */
+  #defuse(batch: Waiting<Command, Answer>[]): void {
+    const { rules, subject } = this.#target;
+    if (rules.again === undefined) throw new ForgottenError(subject);
+    for (const [index, waiting] of batch.entries()) {
+      batch[index] = { ...waiting, command: rules.again(waiting.command) };
     }
   }
 

@@ -10,7 +10,7 @@ export interface GapFreeNote {
   readonly recent: readonly (readonly [token: string, last: number])[];
 }
 
-/** Writes that are remembered; the oldest goes first. */
+/** Writes that are remembered, of those who take numbers the last one of each; the oldest goes first. */
 export const recentMax = 32;
 
 /** @throws CorruptRecordError when the note is not that of a sequence. */
@@ -26,10 +26,20 @@ export function noteIn(subject: string, { note }: Roster, start: number): GapFre
   );
 }
 
-/** The roster with `count` numbers more that are used, by the write of this token. */
-export function withUsed(roster: Roster, before: GapFreeNote, count: number, token: string): Roster {
+/**
+ * The roster with `count` numbers more that are used, by the write of this token. `over`: begins the tokens of writes of
+ * whose outcome nobody will ask again.
+ */
+export function withUsed(
+  roster: Roster,
+  before: GapFreeNote,
+  count: number,
+  token: string,
+  over?: string,
+): Roster {
   const used = before.used + count;
-  const recent = [...before.recent.slice(1 - recentMax), [token, used] as const];
+  const others = before.recent.filter(([other]) => over === undefined || !other.startsWith(over));
+  const recent = [...others.slice(1 - recentMax), [token, used] as const];
   const note: Json = { used, recent };
   return { ...roster, note };
 }
@@ -37,6 +47,13 @@ export function withUsed(roster: Roster, before: GapFreeNote, count: number, tok
 /** The last number that the write of this token used, if it is known to have been applied. */
 export function usedBy({ recent }: GapFreeNote, token: string): number | undefined {
   return recent.find(([other]) => other === token)?.[1];
+}
+
+/** Whether the note would show a write that came after those of `before`. */
+export function reachesBack({ recent }: GapFreeNote, before: GapFreeNote["recent"]): boolean {
+  if (recent.length < recentMax) return true;
+  const tokens = new Set(before.map(([token]) => token));
+  return recent.some(([token]) => tokens.has(token));
 }
 
 /** @throws LimitExceededError when there are not so many numbers left. */

@@ -6,6 +6,7 @@ import {
   OutcomeUnknownError,
   UnavailableError,
 } from "../core/errors.ts";
+import { ForgottenError } from "../core/forgotten-error.ts";
 import type { RecordHost } from "../records/record-host.ts";
 import type { AcquireRequest } from "../roster/acquisition.ts";
 import type { HeldGrant } from "../roster/grant.ts";
@@ -13,7 +14,15 @@ import { type Roster, standing } from "../roster/roster.ts";
 import { untilItFails } from "../roster/roster-change.ts";
 import type { RosterHost } from "../roster/roster-host.ts";
 import { blocksKey } from "./counter-source.ts";
-import { checkRoom, type GapFreeNote, noteIn, recentMax, usedBy, withUsed } from "./gap-free-note.ts";
+import {
+  checkRoom,
+  type GapFreeNote,
+  noteIn,
+  reachesBack,
+  recentMax,
+  usedBy,
+  withUsed,
+} from "./gap-free-note.ts";
 import type { NumberSource } from "./number-source.ts";
 
 /** What a register works with. */
@@ -47,6 +56,8 @@ export class GapFreeRegister implements NumberSource {
   #floor: number;
   #isOpened = false;
   #queue: Queue | undefined;
+  /** What an operation whose answer was lost was to follow, for as long as somebody may repeat it. */
+  readonly #doubtful = new WeakMap<AddOperation, GapFreeNote["recent"]>();
 
   constructor(context: RegisterContext) {
     this.#context = context;
@@ -60,31 +71,41 @@ export class GapFreeRegister implements NumberSource {
     return this.#noteIn(await queue.board.read()).used;
   }
 
-  /** Uses numbers at once, without any work: in one write where nobody works with a number, else when it is our turn. */
-  async take(count: number, { writer, sequence }: AddOperation): Promise<number> {
+  /**
+   * Uses numbers at once, without any work: in one write where nobody works with a number, else when it is our turn.
+   *
+   * @throws OutcomeUnknownError that is not retryable when an earlier call with this operation got no answer, and so many
+   * numbers were used since that nothing tells whether it used some.
+   */
+  async take(count: number, operation: AddOperation): Promise<number> {
     const queue = await this.#open();
+    const { writer, sequence } = operation;
     const token = `${writer}:${sequence}`;
-    const { known } = queue.board;
     let last: number | undefined;
+    let tried: GapFreeNote["recent"] = [];
+    const isWanted = (failure?: LeaseholdError): boolean => {
+      const isFirst = failure instanceof OutcomeUnknownError && !this.#doubtful.has(operation);
+      if (isFirst) this.#doubtful.set(operation, tried);
+      return untilItFails(failure);
+    };
+    const use = (roster: Roster, mayUse: boolean): Roster => {
+      const note = this.#noteIn(roster);
+      last = usedBy(note, token);
+      if (last !== undefined || !mayUse) return roster;
+      const before = this.#doubtful.get(operation);
+      if (before !== undefined && !reachesBack(note, before)) throw new ForgottenError(this.subject);
+      tried = note.recent;
+      last = note.used + count;
+      checkRoom(this.subject, note, count);
+      return withUsed(roster, note, count, token, `${writer}:`);
+    };
+    const { known } = queue.board;
     if (known === undefined || isFree(known)) {
-      await queue.change((roster) => {
-        const note = this.#noteIn(roster);
-        last = usedBy(note, token);
-        if (last !== undefined || !isFree(roster)) return roster;
-        last = note.used + count;
-        return this.#withUsed(roster, note, count, token);
-      });
+      await queue.change((roster) => use(roster, isFree(roster)), isWanted);
       if (last !== undefined) return this.#know(last);
     }
     const grant = await this.#acquire(queue, forever);
-    const change = (roster: Roster): Roster => {
-      const note = this.#noteIn(roster);
-      last = usedBy(note, token);
-      if (last !== undefined || !isHeldBy(roster, grant)) return roster;
-      last = note.used + count;
-      return this.#withUsed(roster, note, count, token);
-    };
-    await changeAndRelease(queue, grant, change);
+    await changeAndRelease(queue, grant, (roster) => use(roster, isHeldBy(roster, grant)), isWanted);
     if (last !== undefined) return this.#know(last);
     throw new UnavailableError(`${this.subject} was lost before a number of it was used; nothing was used`);
   }

@@ -1,5 +1,7 @@
+import type { AddOperation } from "../core/backend.ts";
 import { backoffMs } from "../core/backoff.ts";
 import { ClosedError, LimitExceededError } from "../core/errors.ts";
+import { isForgotten } from "../core/forgotten-error.ts";
 import { type Runtime, type Sleep, startSleep } from "../core/runtime.ts";
 import type { Pooled } from "../records/record-pool.ts";
 import { failureBackoff, isTransient } from "../roster/roster-change.ts";
@@ -19,7 +21,7 @@ interface Request {
   readonly count: number;
   /** Numbers taken beyond those, to come past what this process has handed out already. */
   readonly lift: number;
-  readonly sequence: number;
+  readonly operation: AddOperation;
   readonly callers: readonly NumberCaller[];
 }
 
@@ -169,12 +171,12 @@ export class NumberDispenser implements Pooled {
 
   async #ask(): Promise<void> {
     this.#request ??= this.#compose();
-    const { count, lift, sequence, callers } = this.#request;
+    const { count, lift, operation, callers } = this.#request;
     if (count === 0) {
       this.#request = undefined;
       return;
     }
-    const last = await this.#source.take(count + lift, { writer: this.#writer, sequence });
+    const last = await this.#source.take(count + lift, operation);
     this.#request = undefined;
     const first = last - count + 1;
     if (first <= this.#highest) {
@@ -208,7 +210,7 @@ export class NumberDispenser implements Pooled {
 
   #next(count: number, lift: number, callers: readonly NumberCaller[]): Request {
     this.#sequence += 1;
-    return { count, lift, callers, sequence: this.#sequence };
+    return { count, lift, callers, operation: { writer: this.#writer, sequence: this.#sequence } };
   }
 
   #store(first: number, last: number): void {
@@ -223,8 +225,9 @@ export class NumberDispenser implements Pooled {
       return;
     }
     const asking = this.#asking;
-    if (!isTransient(error)) {
-      // Sent again first thing when somebody asks again: what became of it may not be known.
+    if (!isTransient(error) || isForgotten(error)) {
+      // Sent again first thing when somebody asks again: what became of it may not be known. Unless nobody can tell any more.
+      if (isForgotten(error)) this.#request = undefined;
       for (const caller of asking) caller.refuse(error);
       this.#waiting = [];
       this.#quiet(failureBackoff.firstMs);

@@ -74,15 +74,17 @@ async function findOut(commit: CommitToSettle, conflicts: readonly Conflict[]): 
     keys.flatMap((key) => sightings.get(key)?.record ?? []),
   );
   if (isSeen !== undefined) return isSeen;
-  // A copy was refused over what it names, so something had moved on. What stands there as it was to be replaced afterwards was not written by
-  // it, and cannot be now; reads may be old, and only a commit decides.
-  const [first] = plan.puts;
+  // A copy was refused over what it names, so something had moved on. What stands there as it was to be replaced afterwards was
+  // not written by it, and cannot be now; reads may be old, and only a commit decides.
+  const isUntouched = ({ key, expect = null }: (typeof plan.puts)[number]): boolean =>
+    (sightings.get(key)?.record?.version ?? null) === expect;
+  const first = plan.puts.find(isUntouched) ?? plan.puts[0];
   if (first === undefined || conflicts.every(({ current }) => current === undefined)) return undefined;
   const { key, expect = null } = first;
   try {
     const result = await sightings.commit([{ kind: "check", key, expect }], {});
     const records = result.committed ? [] : result.conflicts.flatMap(({ current }) => current ?? []);
-    return result.committed ? false : judge(commit, records);
+    return result.committed ? false : judge(commit, records, true);
   } catch (error) {
     if (error instanceof UnsupportedError) return undefined;
     throw error;
@@ -96,6 +98,7 @@ async function findOut(commit: CommitToSettle, conflicts: readonly Conflict[]): 
 function judge(
   { plan: { puts, replaced }, write }: CommitToSettle,
   records: readonly StoredRecord[],
+  isCertain = false,
 ): boolean | undefined {
   const entries = records.map(({ key, value, version }) => ({
     key,
@@ -106,8 +109,8 @@ function judge(
     const { atMs = 0, stamps: before = [] } = replaced.get(key) ?? {};
     const fate = fateOf(stamps, write, before);
     const isOther = puts.some((put) => put.key === key && put.expect !== version);
-    // An old read may show what was there before.
-    const isLater = isOther && newest.updatedAtMs > atMs;
+    // An old read may show what was there before; also what was erased before, which is younger than nothing.
+    const isLater = isOther && newest.updatedAtMs > atMs && (isCertain || atMs > 0);
     return fate === "shut out" && !isLater ? undefined : fate;
   });
   if (fates.includes("applied")) return true;

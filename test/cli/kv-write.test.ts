@@ -149,7 +149,7 @@ test("times to live and erasure are those of the library, and forever may be wri
   await using coordinator = await library(place);
   const kv = coordinator.kv("default");
   await kv.setMany(["m", "n"].map((key) => ({ key, value: 1, ttl: "2h" })));
-  expect(await printed(place, "leasehold kv expire m never; leasehold kv expire n 1h")).toBe("");
+  expect(await printed(place, "leasehold kv expire m forever; leasehold kv expire n 1h")).toBe("");
   expect(await kv.ttl("m")).toBeNull();
   expect(await kv.ttl("n")).toBeGreaterThan(3_500_000);
   expect(await printed(place, "leasehold kv set n 1 --ttl forever")).toBe("");

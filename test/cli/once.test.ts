@@ -47,7 +47,7 @@ test("a run that fails ends with its code, and the next one runs anew and knows 
 test("a result is kept as long as was asked for, and for what it stands for", async () => {
   await using place = makePlace();
   const script = `leasehold once short --keep 1ms -- echo 1; leasehold once short -- echo 2
-    leasehold once other --keep never -- true
+    leasehold once other --keep forever -- true
     leasehold once k --keep forever --fingerprint a -- echo a; leasehold once k --fingerprint b -- echo b`;
   const { exitCode, stdout, stderr } = await runShell(place, script);
   expect(String(stdout)).toBe("1\n2\na\n");

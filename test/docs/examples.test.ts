@@ -30,7 +30,7 @@ test("the documentation has examples", () => {
 
 test("all examples compile", () => {
   expect(checkTypes(examples.filter(({ exemption }) => exemption !== "no-check"))).toEqual([]);
-});
+}, 120_000);
 
 test.each(examples.filter(({ exemption }) => exemption === undefined))("$place runs", async (example) => {
   const printed = await runExample(example, join(folder, example.place.replace(/\W/g, "-")), sharedServers);

@@ -139,30 +139,29 @@ function isAlive(pid: number): boolean {
   }
 }
 
-test("arguments that cannot be used are refused, with the reason", async () => {
-  const cases: readonly (readonly [parameters: readonly string[], reason: string])[] = [
-    [["--workers", "1"], "must be a whole number from 2 to 16"],
-    [["--workers", "three"], "must be a whole number from 2 to 16"],
-    [["--ttl", "-1"], "must be a whole number from 500 to 60000"],
-    [["--jobs", join(folder, "missing.txt")], "cannot read the jobs: ENOENT"],
-    [["--jobs", folder], "cannot read the jobs: EISDIR"],
-    [["--jobs", fileWith("\n# only a comment\n")], "contains no job"],
-    [["--jobs", fileWith("one\ntwo\none\n")], 'line 3: the job "one" is in line 1 too'],
-    [["--jobs", fileWith(`${"long".repeat(300)}\n`)], "line 1: the job is longer than 1024 bytes"],
-    [["--jobs", fileWith("bell \x07\n")], "line 1: the job contains a control character"],
-    [["--jobs", fileWith(Uint8Array.of(0xff, 0xfe))], "cannot read the jobs"],
-    [["--url", "carrier-pigeon:coop"], "cannot use carrier-pigeon:coop: connect needs a URL"],
-    [["--url", "memory:"], "memory: cannot be shared by processes"],
-    [["--speed", "9"], "unknown option '--speed'"],
-    [["now"], "too many arguments"],
-  ];
-  for (const [parameters, reason] of cases) {
-    const { code, output, complaint } = await runDemo(...parameters);
-    expect(complaint).toContain(reason);
-    expect(complaint).not.toContain("    at ");
-    expect(output).toBe("");
-    expect(code).toBe(64);
-  }
+const refusedArguments: readonly (readonly [parameters: readonly string[], reason: string])[] = [
+  [["--workers", "1"], "must be a whole number from 2 to 16"],
+  [["--workers", "three"], "must be a whole number from 2 to 16"],
+  [["--ttl", "-1"], "must be a whole number from 500 to 60000"],
+  [["--jobs", join(folder, "missing.txt")], "cannot read the jobs: ENOENT"],
+  [["--jobs", folder], "cannot read the jobs: EISDIR"],
+  [["--jobs", fileWith("\n# only a comment\n")], "contains no job"],
+  [["--jobs", fileWith("one\ntwo\none\n")], 'line 3: the job "one" is in line 1 too'],
+  [["--jobs", fileWith(`${"long".repeat(300)}\n`)], "line 1: the job is longer than 1024 bytes"],
+  [["--jobs", fileWith("bell \x07\n")], "line 1: the job contains a control character"],
+  [["--jobs", fileWith(Uint8Array.of(0xff, 0xfe))], "cannot read the jobs"],
+  [["--url", "carrier-pigeon:coop"], "cannot use carrier-pigeon:coop: connect needs a URL"],
+  [["--url", "memory:"], "memory: cannot be shared by processes"],
+  [["--speed", "9"], "unknown option '--speed'"],
+  [["now"], "too many arguments"],
+];
+
+test.each(refusedArguments)("arguments %j are refused: %s", async (parameters, reason) => {
+  const { code, output, complaint } = await runDemo(...parameters);
+  expect(complaint).toContain(reason);
+  expect(complaint).not.toContain("    at ");
+  expect(output).toBe("");
+  expect(code).toBe(64);
 });
 
 test("a store that is out of reach is told from a wrong argument, and its password is not shown", async () => {

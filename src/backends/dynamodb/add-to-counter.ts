@@ -1,6 +1,7 @@
-import type { Version } from "../../core/backend.ts";
-import { applyAdd, decodeCounter, ForgottenAddError, receiptsMax } from "../../core/counter-record.ts";
-import { ClosedError, LimitExceededError, OutcomeUnknownError } from "../../core/errors.ts";
+import type { AddOperation } from "../../core/backend.ts";
+import { applyAdd, decodeCounter, receiptsMax } from "../../core/counter-record.ts";
+import { ClosedError, LimitExceededError, OutcomeUnknownError, UnavailableError } from "../../core/errors.ts";
+import { ForgottenError } from "../../core/forgotten-error.ts";
 import { invariant } from "../../core/invariant.ts";
 import { type Add, addRequest, pruneRequest } from "./add-request.ts";
 import { Failure } from "./failure.ts";
@@ -13,7 +14,7 @@ import {
   receiptsOf,
   versionChain,
 } from "./item-codec.ts";
-import { groupOf, noVersion } from "./item-layout.ts";
+import { groupOf, type ItemLayout, noVersion } from "./item-layout.ts";
 import { readItem } from "./read-records.ts";
 import type { Requester } from "./requester.ts";
 import { expectation } from "./write-request.ts";
@@ -29,9 +30,12 @@ const pruneSlack = 16;
 interface Progress {
   /** Copies without an answer: one of them may have been applied, or may still be. */
   unanswered: number;
-  /** As in {@link RepeatedAdd}. */
-  clearOf: Version | undefined;
+  /** As {@link addRequest} takes it. */
+  reach: bigint;
 }
+
+/** How far the copies of an operation reach, for as long as somebody may repeat it. */
+const reaches = new WeakMap<AddOperation, bigint>();
 
 /**
  * Adds once, with one write. An add that got no answer is sent again: the receipt in the item refuses every copy
@@ -46,12 +50,10 @@ export async function addToCounter(requester: Requester, add: Add): Promise<numb
   invariant(Number.isSafeInteger(add.delta), "a counter adds safe integers");
   invariant(/^[-\w]{1,40}$/.test(operation.writer), "a writer is 1 to 40 characters [A-Za-z0-9_-]");
   invariant(Number.isSafeInteger(operation.sequence) && operation.sequence > 0, "sequences rise from 1");
-  const progress: Progress = { unanswered: 0, clearOf: undefined };
+  const progress: Progress = { unanswered: 0, reach: reaches.get(operation) ?? BigInt(receiptsMax) };
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     try {
-      const { clearOf } = progress;
-      const isRepeated = isDoubtful(add, progress);
-      const request = addRequest(table, layout, { ...add, clearOf }, requester.runtime.id(), isRepeated);
+      const request = addRequest(table, layout, add, requester.runtime.id(), progress.reach);
       const { Attributes } = await requester.request("UpdateItem", request);
       await prune(requester, key, Attributes ?? {});
       return Number(Attributes?.[layout.sum]?.N);
@@ -60,10 +62,11 @@ export async function addToCounter(requester: Requester, add: Add): Promise<numb
       if (sum !== null) return sum;
     }
   }
-  throw new OutcomeUnknownError(
-    `an add to key ${key} on table ${table} was tried ${attemptsMax} times: it was without an answer, or refused for a ` +
-      "reason that was gone a moment later",
-  );
+  const tried =
+    `an add to key ${key} on table ${table} was tried ${attemptsMax} times, and refused for a reason that was gone a moment ` +
+    "later";
+  if (isDoubtful(add, progress)) throw new OutcomeUnknownError(`${tried}, or without an answer`);
+  throw new UnavailableError(`${tried}; nothing was added`);
 }
 
 /** Whether an earlier copy may have been applied, or may still be. */
@@ -113,9 +116,13 @@ async function answerFromItem(
     invariant(receipt.sequence === operation.sequence, "a writer's adds are issued in order");
     return receipt.sum;
   }
-  if (receipt === null && isDoubtful(add, progress)) {
-    if (receiptsOf(item).length >= receiptsMax) throw new ForgottenAddError();
-    [progress.clearOf] = versionChain(layout, item);
+  if (receipt === null) {
+    const adds = BigInt(item[layout.adds]?.N ?? 0);
+    const hasLostSome = receiptsOf(item).length >= receiptsMax && adds >= progress.reach;
+    if (hasLostSome && isDoubtful(add, progress)) throw new ForgottenError(`the counter under key ${key}`);
+    // The receipts of the last 64 adds stay: one of ours would be among them.
+    progress.reach = adds + BigInt(receiptsMax);
+    reaches.set(operation, progress.reach);
   }
   const sum = Number(item[layout.sum]?.N);
   if (!Number.isSafeInteger(sum + delta)) throw outOfRange(key, sum, delta);
@@ -139,7 +146,7 @@ async function convert(
   const [v1 = noVersion, v2 = noVersion, v3 = noVersion] = versionChain(layout, item);
   const [first, second, third] = layout.earlier;
   const Item = {
-    ...encodeCounterItem(layout, counter),
+    ...encodeCounterItem(layout, counter, addsBefore(layout, item)),
     [layout.key]: { S: key },
     [layout.version]: { S: requester.runtime.id() },
     ...{ [first]: { S: v1 }, [second]: { S: v2 }, [third]: { S: v3 } },
@@ -176,4 +183,10 @@ function outOfRange(key: string, sum: number, delta: number): LimitExceededError
     `adding ${delta} to the counter under key ${key}, which is ${sum}, would leave the safe integers ` +
       `(${Number.MIN_SAFE_INTEGER} to ${Number.MAX_SAFE_INTEGER}). Nothing was added`,
   );
+}
+
+/** The number of adds never falls, and writes of another kind may have removed receipts as if there had been as many. */
+function addsBefore(layout: ItemLayout, item: Item): bigint {
+  const adds = item[layout.adds]?.N;
+  return adds === undefined ? 0n : BigInt(adds) + BigInt(receiptsMax);
 }

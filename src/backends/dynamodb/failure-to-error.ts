@@ -33,7 +33,8 @@ export function failureToError(error: unknown, asked: AskedFor): Error {
   const { operation, table, where } = asked;
   if (!(error instanceof Failure)) {
     // Closed, while an earlier copy of a write was still without an answer.
-    if (asked.sentBefore === true && error instanceof LeaseholdError) {
+    const isUnknown = error instanceof OutcomeUnknownError;
+    if (asked.sentBefore === true && error instanceof LeaseholdError && !isUnknown) {
       return new OutcomeUnknownError(`${operation} on table ${table} was abandoned: ${error.message}`, {
         cause: error,
       });

@@ -74,10 +74,10 @@ export function receiptOf(item: Item, writer: string): PlacedReceipt | null {
   };
 }
 
-/** The attributes of a counter, as {@link counterOf} reads them. */
-export function encodeCounterItem(layout: ItemLayout, counter: CounterRecord): Item {
+/** The attributes of a counter, as {@link counterOf} reads them. `adds`: how many it has seen before those of its receipts. */
+export function encodeCounterItem(layout: ItemLayout, counter: CounterRecord, adds = 0n): Item {
   const item: Record<string, AttributeValue> = { [layout.sum]: { N: String(counter.sum) } };
-  let ordinal = 0n;
+  let ordinal = adds;
   for (const [writer, { sequence, sum }] of counter.receipts) {
     ordinal += 1n;
     item[receiptPrefix + writer] = { N: String(BigInt(sequence) * ordinalsPerSequence + ordinal) };

@@ -33,12 +33,12 @@ export function putRequest(
     "#d": layout.value,
     "#x": layout.expiry,
     "#n": layout.sum,
-    "#c": layout.adds,
   };
   const values: Record<string, AttributeValue> = { ":d": { B: operation.value } };
   const shift = versionShift(layout, operation, version, names, values);
   const set = [`#d = :d`, shift];
-  const remove = ["#n", "#c"];
+  // The number of adds stays: by it late ones are refused, also when it is a counter again.
+  const remove = ["#n"];
   if (operation.ttlMs === undefined) {
     remove.push("#x");
   } else {

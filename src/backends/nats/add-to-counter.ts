@@ -8,6 +8,7 @@ import {
   encodeCounter,
 } from "../../core/counter-record.ts";
 import { OutcomeUnknownError, UnavailableError } from "../../core/errors.ts";
+import { isForgotten } from "../../core/forgotten-error.ts";
 import { type Runtime, sleep } from "../../core/runtime.ts";
 import type { RecentKeys } from "./recent-keys.ts";
 
@@ -16,6 +17,9 @@ export interface SeenCounter {
   readonly counter: CounterRecord;
   readonly version: string | null;
 }
+
+/** The counter to which an operation was to be applied when its answer was lost, for as long as somebody may repeat it. */
+const firstSeen = new WeakMap<AddOperation, CounterRecord>();
 
 /** What {@link addToCounter} works with. */
 export interface CounterStore {
@@ -44,15 +48,16 @@ export async function addToCounter(
   delta: number,
   operation: AddOperation,
 ): Promise<number> {
-  let unknown: unknown;
-  let since: CounterRecord | undefined;
+  let unknown: unknown =
+    operation.again === true ? new OutcomeUnknownError("an earlier call got no answer") : undefined;
   let unknowns = 0;
   let seen = store.seen.get(key);
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     try {
       seen ??= await readCounter(store, key);
       const again = operation.again === true || unknowns > 0;
-      const result = applyAdd(seen.counter, delta, { ...operation, again }, since);
+      const result = applyAdd(seen.counter, delta, { ...operation, again }, firstSeen.get(operation));
+      if (!again) firstSeen.set(operation, seen.counter);
       if (!result.applied) return result.sum;
       const value = encodeCounter(result.counter);
       const outcome = await store.commit({ kind: "put", key, value, expect: seen.version });
@@ -62,10 +67,10 @@ export async function addToCounter(
       }
     } catch (error) {
       store.seen.delete(key);
+      if (isForgotten(error)) throw error;
       if (!(error instanceof OutcomeUnknownError)) throw withUnknown(key, unknown, error);
       unknown = error;
       unknowns += 1;
-      since ??= seen?.counter;
       if (unknowns >= unknownsMax) break;
     }
     store.seen.delete(key);

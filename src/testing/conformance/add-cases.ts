@@ -35,8 +35,11 @@ export const addCases: readonly CaseDefinition[] = [
       const operation = { writer: systemRuntime.id(), sequence: 1 };
       assert.equal(await backend.add(key("a"), 1_000, operation), 1_000);
       for (let writer = 1; writer <= 100; writer += 1) await adder(key("a"))(other, 1);
-      const again = await backend.add(key("a"), 1_000, { ...operation, again: true }).catch((error) => error);
-      if (again !== 1_000) {
+      for (const client of [backend, other, other]) {
+        const again = await client
+          .add(key("a"), 1_000, { ...operation, again: true })
+          .catch((error) => error);
+        if (again === 1_000) continue;
         assert.ok(again instanceof OutcomeUnknownError, String(again));
         assert.equal(again.retryable, false);
       }

@@ -1,0 +1,40 @@
+// Goal: what is given back to a limiter is given back once, however many others wrote before it was found out.
+import { expect, test } from "vitest";
+import { OutcomeUnknownError } from "../../src/index.ts";
+import { createLimiterWorld, within } from "./limiter-world.ts";
+
+for (const what of ["reward", "settle"] as const) {
+  test(`${what}: the limit is kept`, async () => {
+    const options = {
+      policies: [{ limit: 100, per: "1h", algorithm: "fixed-window" }],
+      mode: "exact",
+    } as const;
+    const { runtime, clients, client } = createLimiterWorld({ clients: 18 });
+    const takeWith = async (index: number, cost: number) =>
+      (await within(runtime, client(index).limiter(options).take("k", { cost }), 60_000)).allowed;
+    const limiter = client(0).limiter(options);
+    const reserved = await within(runtime, limiter.reserve("k", { cost: 10, ttl: "1h" } as never), 1_000);
+    const other = await within(
+      runtime,
+      client(17)
+        .limiter(options)
+        .reserve("k", { cost: 10, ttl: "1h" } as never),
+      1_000,
+    );
+    expect([reserved.allowed, other.allowed]).toEqual([true, true]);
+    expect(await takeWith(0, 40)).toBe(true); // used: 60
+    let isFirst = true;
+    client(0).backend.intercept(async (request, send) => {
+      if (request.kind !== "commit" || !isFirst) return send();
+      isFirst = false;
+      await send();
+      await Promise.all(clients.slice(1, 17).map((each) => each.limiter(options).take("k", { cost: 1 })));
+      throw new OutcomeUnknownError("a test lost it");
+    });
+    await within(runtime, what === "reward" ? limiter.reward("k", 10) : reserved.cancel(), 60_000);
+    let taken = 0;
+    while (await takeWith(1, 1)) taken += 1;
+    // 100 in the window: 20 reserved, 40 taken, 16 taken, 10 given back, so 34 are left.
+    expect(taken).toBe(34);
+  });
+}
