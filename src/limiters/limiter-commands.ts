@@ -60,7 +60,9 @@ export function applyCommand(
  * A command that may have been applied before, as one that does no harm twice: to take tokens twice lets fewer through,
  * and to give them back twice would give somebody else's.
  */
-export function harmlessTwice(command: LimiterCommand): LimiterCommand {
+export function harmlessTwice(command: LimiterCommand): LimiterCommand | undefined {
+  // What others took in between would be had again.
+  if (command.kind === "set" || command.kind === "reset") return undefined;
   if (command.kind === "charge") return { ...command, tokens: Math.max(0, command.tokens) };
   return command.kind === "lease" ? { ...command, returned: [] } : command;
 }

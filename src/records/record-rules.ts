@@ -25,7 +25,7 @@ export interface RecordRules<State, Command, Answer> {
    * What a command becomes that may have been applied before, when so many others wrote since that no mark tells: one that
    * does no harm twice. Left out: its outcome is unknown.
    */
-  again?(command: Command): Command;
+  again?(command: Command): Command | undefined;
   /** When the store may collect the record. `undefined`: never. */
   ttlMs(state: State): number | undefined;
   /** Whether a state is too large to be remembered while nothing is in flight. Left out: none is. */

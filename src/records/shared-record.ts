@@ -188,9 +188,11 @@ export class SharedRecord<State, Command, Answer> implements Pooled {
   /** Lets nothing of it count twice. @throws OutcomeUnknownError where that would not do. */
   #defuse(batch: Waiting<Command, Answer>[]): void {
     const { rules, subject } = this.#target;
-    if (rules.again === undefined) throw new ForgottenError(subject);
+    const commands = batch.map(({ command }) => rules.again?.(command));
     for (const [index, waiting] of batch.entries()) {
-      batch[index] = { ...waiting, command: rules.again(waiting.command) };
+      const command = commands[index];
+      if (command === undefined) throw new ForgottenError(subject);
+      batch[index] = { ...waiting, command };
     }
   }
 

@@ -1,6 +1,7 @@
 import type { Backend, CommitResult, StoredRecord, Unsubscribe } from "../core/backend.ts";
 import { backoffMs, conflictPauseMs } from "../core/backoff.ts";
 import { type LeaseholdError, OutcomeUnknownError } from "../core/errors.ts";
+import { isForgotten } from "../core/forgotten-error.ts";
 import { type Runtime, sleep } from "../core/runtime.ts";
 import { admit, emptyRoster, type Roster } from "./roster.ts";
 import { failureBackoff, isTransient, type RosterChange, WithdrawnError } from "./roster-change.ts";
@@ -157,7 +158,7 @@ export class RosterDriver {
         }
       } catch (error) {
         this.#known = undefined;
-        if (batch.length > 1 && !isTransient(error)) {
+        if (batch.length > 1 && (!isTransient(error) || isForgotten(error))) {
           // What is refused for the sake of one must not take the others with it: a release least of all.
           this.#pending.unshift(...batch);
           alone = batch.length;

@@ -14,15 +14,7 @@ import { type Roster, standing } from "../roster/roster.ts";
 import { untilItFails } from "../roster/roster-change.ts";
 import type { RosterHost } from "../roster/roster-host.ts";
 import { blocksKey } from "./counter-source.ts";
-import {
-  checkRoom,
-  type GapFreeNote,
-  noteIn,
-  reachesBack,
-  recentMax,
-  usedBy,
-  withUsed,
-} from "./gap-free-note.ts";
+import { checkRoom, type GapFreeNote, noteIn, reachesBack, usedBy, withUsed } from "./gap-free-note.ts";
 import type { NumberSource } from "./number-source.ts";
 
 /** What a register works with. */
@@ -82,14 +74,16 @@ export class GapFreeRegister implements NumberSource {
     const { writer, sequence } = operation;
     const token = `${writer}:${sequence}`;
     let last: number | undefined;
-    let tried: GapFreeNote["recent"] = [];
+    /** `undefined`: the write that was sent last uses none. */
+    let tried: GapFreeNote["recent"] | undefined;
     const isWanted = (failure?: LeaseholdError): boolean => {
       const isFirst = failure instanceof OutcomeUnknownError && !this.#doubtful.has(operation);
-      if (isFirst) this.#doubtful.set(operation, tried);
+      if (isFirst && tried !== undefined) this.#doubtful.set(operation, tried);
       return untilItFails(failure);
     };
     const use = (roster: Roster, mayUse: boolean): Roster => {
       const note = this.#noteIn(roster);
+      tried = undefined;
       last = usedBy(note, token);
       if (last !== undefined || !mayUse) return roster;
       const before = this.#doubtful.get(operation);
@@ -150,25 +144,28 @@ export class GapFreeRegister implements NumberSource {
     const { holder, session } = grant;
     const token = `${holder.session}:${holder.ticket}`;
     let outcome = "refused" as "used" | "refused" | "forgotten";
-    let isDoubtful = false;
+    let tried: GapFreeNote["recent"] | undefined;
+    let doubtful: GapFreeNote["recent"] | undefined;
     const change = (roster: Roster): Roster => {
       const note = this.#noteIn(roster);
+      tried = undefined;
       if (usedBy(note, token) === number) outcome = "used";
       else if (isHeldBy(roster, grant) && note.used === number - 1) {
         outcome = "used";
+        tried = note.recent;
         return this.#withUsed(roster, note, 1, token);
-      } else outcome = isDoubtful && note.used - number >= recentMax ? "forgotten" : "refused";
+      } else outcome = doubtful !== undefined && !reachesBack(note, doubtful) ? "forgotten" : "refused";
       return roster;
     };
     const isWanted = (failure?: LeaseholdError): boolean => {
-      isDoubtful ||= failure instanceof OutcomeUnknownError;
+      if (failure instanceof OutcomeUnknownError) doubtful ??= tried;
       return failure === undefined || session.lost === undefined;
     };
     try {
       await changeAndRelease(queue, grant, change, isWanted);
     } catch (error) {
       if (session.lost === undefined) throw error;
-      throw unconfirmed(this.subject, number, isDoubtful ? "may" : "does", error);
+      throw unconfirmed(this.subject, number, doubtful !== undefined ? "may" : "does", error);
     }
     if (outcome !== "used") {
       throw unconfirmed(this.subject, number, outcome === "forgotten" ? "may" : "does", session.lost);

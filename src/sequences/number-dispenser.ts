@@ -68,8 +68,9 @@ export class NumberDispenser implements Pooled {
   }
 
   get isBusy(): boolean {
-    // Numbers of a rule that leaves no gaps must not be forgotten.
-    return this.#running !== undefined || (this.#rule === "demand" && this.#left > 0);
+    // Numbers of a rule that leaves no gaps must not be forgotten, nor those that a request may have used.
+    const mustStay = this.#left > 0 || this.#request !== undefined;
+    return this.#running !== undefined || (this.#rule === "demand" && mustStay);
   }
 
   /** So many numbers, rising. */
@@ -220,14 +221,13 @@ export class NumberDispenser implements Pooled {
   }
 
   async #onFailure(error: unknown): Promise<void> {
-    if (error instanceof LimitExceededError) {
-      this.#onLimit(error);
-      return;
-    }
+    if (error instanceof LimitExceededError) return this.#onLimit(error);
     const asking = this.#asking;
-    if (!isTransient(error) || isForgotten(error)) {
-      // Sent again first thing when somebody asks again: what became of it may not be known. Unless nobody can tell any more.
-      if (isForgotten(error)) this.#request = undefined;
+    const isLost = isForgotten(error);
+    // What it took, if anything, nobody will get.
+    if (isLost) [this.#waiting, this.#request] = [[...asking], undefined];
+    if (!isTransient(error) || (isLost && this.#rule === "demand")) {
+      // Sent again first thing when somebody asks again: what became of it may not be known.
       for (const caller of asking) caller.refuse(error);
       this.#waiting = [];
       this.#quiet(failureBackoff.firstMs);

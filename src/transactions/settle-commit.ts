@@ -78,7 +78,10 @@ async function findOut(commit: CommitToSettle, conflicts: readonly Conflict[]): 
   // not written by it, and cannot be now; reads may be old, and only a commit decides.
   const isUntouched = ({ key, expect = null }: (typeof plan.puts)[number]): boolean =>
     (sightings.get(key)?.record?.version ?? null) === expect;
-  const first = plan.puts.find(isUntouched) ?? plan.puts[0];
+  // What is not there may have been, and been erased since: only where nothing else is written does it tell.
+  const rewritten = plan.puts.filter((put) => typeof put.expect === "string");
+  const telling = rewritten.length > 0 ? rewritten : plan.puts;
+  const first = telling.find(isUntouched) ?? telling[0];
   if (first === undefined || conflicts.every(({ current }) => current === undefined)) return undefined;
   const { key, expect = null } = first;
   try {

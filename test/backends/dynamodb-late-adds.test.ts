@@ -44,38 +44,63 @@ test("the SDK's own retry comes after the receipt was pruned", async () => {
   expect(await direct.add("k", 0, newWriter())).toBe(1_081);
 });
 
-test("a new writer on a counter that many have used is counted once, with one request more", async () => {
+test("a new writer is counted with one request, and with two where receipts of others were removed", async () => {
   await using store = await faultyStore("own client");
   const { proxy, backend, direct } = store;
-  await addOfOthers(direct, x, 64);
-  const counter = createCoordinator(backend).counter("x");
-  proxy.forget();
-  expect(await counter.add(1)).toBe(65);
-  expect(proxy.seen).toEqual(["UpdateItem", "UpdateItem"]);
-  proxy.forget();
-  proxy.next("UpdateItem", { kind: "dropBefore" });
-  expect(await counter.add(1)).toBe(66);
-  proxy.next("UpdateItem", { kind: "dropAfter" });
-  expect(await counter.add(1)).toBe(67);
+  for (const [others, requests] of [
+    [64, 1],
+    [17, 2],
+  ] as const) {
+    await addOfOthers(direct, x, others);
+    const counter = createCoordinator(backend).counter("x");
+    const before = (await counter.get()) ?? 0;
+    proxy.forget();
+    expect(await counter.add(1)).toBe(before + 1);
+    expect(proxy.seen).toEqual(Array.from({ length: requests }, () => "UpdateItem"));
+    proxy.next("UpdateItem", { kind: "dropBefore" });
+    expect(await counter.add(1)).toBe(before + 2);
+    proxy.next("UpdateItem", { kind: "dropAfter" });
+    expect(await counter.add(1)).toBe(before + 3);
+  }
 });
 
-test("the first request of a new writer is lost, many have written: counted once, or unknown and not counted", async () => {
+test.each([64, 81])(
+  "the first request of a new writer is lost after %i others: counted once, or unknown and not counted",
+  async (count) => {
+    await using store = await faultyStore("own client");
+    const { proxy, backend, direct } = store;
+    await addOfOthers(direct, x, count);
+    proxy.next("UpdateItem", { kind: "dropBefore" });
+    const told = await createCoordinator(backend).counter("x").add(1).catch(codeOf);
+    expect(told).toBe(count === 64 ? 65 : "OUTCOME_UNKNOWN");
+    expect(await createCoordinator(direct).counter("x").get()).toBe(count === 64 ? 65 : 81);
+  },
+);
+
+test("a set that makes a value of the counter, and adds after it, let no late copy in", async () => {
   await using store = await faultyStore("own client");
   const { proxy, backend, direct } = store;
-  await addOfOthers(direct, x, 64);
-  proxy.next("UpdateItem", { kind: "dropBefore" });
-  const told = await createCoordinator(backend).counter("x").add(1).catch(codeOf);
-  expect([65, "OUTCOME_UNKNOWN"]).toContain(told);
-  expect(await createCoordinator(direct).counter("x").get()).toBe(told === 65 ? 65 : 64);
+  const gate = Promise.withResolvers<void>();
+  const landed = Promise.withResolvers<void>();
+  const counter = createCoordinator(direct).counter("x");
+  await counter.add(1);
+  proxy.next("UpdateItem", { kind: "delay", until: gate.promise, landed: landed.resolve });
+  expect(await backend.add(x, 1_000, newWriter())).toBe(1_001);
+  // As many writers as receipts are kept in a value.
+  for (let other = 0; other < 65; other += 1) await createCoordinator(direct).counter("x").set(other);
+  await addOfOthers(direct, x, 1);
+  gate.resolve();
+  await landed.promise;
+  expect(await counter.get()).toBe(65);
 });
 
-test("refused eight times, never without an answer: that is not unknown", async () => {
+test("refused sixteen times, never without an answer: that is not unknown", async () => {
   await using store = await faultyStore("own client");
   const { proxy, backend, direct } = store;
   await addOfOthers(direct, x, 64);
   await createCoordinator(direct).counter("x").set(5);
   // As when another set comes in between each time.
-  for (let i = 0; i < 8; i += 1)
+  for (let i = 0; i < 16; i += 1)
     proxy.next("PutItem", { kind: "answer", answer: dynamodbError("ConditionalCheckFailedException") });
   expect(await createCoordinator(backend).counter("x").add(1).catch(codeOf)).not.toBe("OUTCOME_UNKNOWN");
 });

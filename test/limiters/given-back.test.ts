@@ -1,4 +1,5 @@
-// Goal: what is given back to a limiter is given back once, however many others wrote before it was found out.
+// Goal: what is given back to a limiter is given back once, and a reset or set done once, however many others wrote before
+// it was found out.
 import { expect, test } from "vitest";
 import { OutcomeUnknownError } from "../../src/index.ts";
 import { createLimiterWorld, within } from "./limiter-world.ts";
@@ -36,5 +37,35 @@ for (const what of ["reward", "settle"] as const) {
     while (await takeWith(1, 1)) taken += 1;
     // 100 in the window: 20 reserved, 40 taken, 16 taken, 10 given back, so 34 are left.
     expect(taken).toBe(34);
+  });
+}
+
+for (const what of ["reset", "set"] as const) {
+  test(`${what}: the limit is kept`, async () => {
+    const options = {
+      policies: [{ limit: 20, per: "1h", algorithm: "fixed-window" }],
+      mode: "exact",
+    } as const;
+    const { runtime, clients, client } = createLimiterWorld({ clients: 18 });
+    const takeWith = async (index: number, cost: number) =>
+      (await within(runtime, client(index).limiter(options).take("k", { cost }), 60_000)).allowed;
+    expect(await takeWith(0, 20)).toBe(true);
+    let isFirst = true;
+    let taken = 0;
+    client(0).backend.intercept(async (request, send) => {
+      if (request.kind !== "commit" || !isFirst) return send();
+      isFirst = false;
+      await send();
+      const all = await Promise.all(
+        clients.slice(1, 17).map((each) => each.limiter(options).take("k", { cost: 1 })),
+      );
+      taken += all.filter(({ allowed }) => allowed).length;
+      throw new OutcomeUnknownError("a test lost it");
+    });
+    const limiter = client(0).limiter(options);
+    const asked: Promise<unknown> = what === "reset" ? limiter.reset("k") : limiter.set("k", 0);
+    await expect(within(runtime, asked, 60_000)).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN" });
+    while (await takeWith(1, 1)) taken += 1;
+    expect(taken).toBeLessThanOrEqual(20);
   });
 }

@@ -66,3 +66,29 @@ for (const keys of [
     expect({ told, b }).toEqual({ told: undefined, b: 1 });
   });
 }
+
+test.each([
+  ["a", "b"],
+  ["b", "a"],
+])("what was applied is not applied again where a key that it made was purged: %s, %s", async (...keys) => {
+  const world = createWorld({ clients: 17 });
+  const [client, ...others] = world.clients;
+  const kv = others[0]?.coordinator.kv<number>("default");
+  await toEnd(world, kv?.set("a", 0) as Promise<unknown>);
+  let isFirst = true;
+  client?.spoil(async ({ kind }, send) => {
+    if (kind !== "commit" || !isFirst) return send();
+    isFirst = false;
+    await send();
+    for (const each of others) await each.coordinator.kv<number>("default").increment("a");
+    await kv?.purge("b");
+    throw new OutcomeUnknownError("a test lost the answer");
+  });
+  const incremented = client?.coordinator.transaction(async (tx) => {
+    for (const key of keys) await tx.increment(key);
+  });
+  expect(await ending(world, incremented as Promise<unknown>)).toBe("OUTCOME_UNKNOWN");
+  expect((await toEnd(world, kv?.get("a") as Promise<{ readonly value: number } | undefined>))?.value).toBe(
+    17,
+  );
+});

@@ -16,20 +16,21 @@ export interface Add {
  * refuses a number that the receipt already covers. The receipt's sum needs no read, because DynamoDB evaluates
  * `n + delta` for both attributes on the item as it was.
  *
- * `reach`: up to how many adds of all writers an item without a receipt of this one never had any. Every copy is refused
- * beyond: it may come late, when a receipt for an earlier copy was there and was removed.
+ * `clearAt`: after how many adds the item was seen without this one. Where receipts of later ones were removed since, every
+ * copy is refused: it may come late, when a receipt for an earlier copy was there and is gone.
  */
 export function addRequest(
   table: string,
   layout: ItemLayout,
   add: Add,
   version: Version,
-  reach: bigint,
+  clearAt: bigint,
 ): UpdateItemCommandInput {
   const { key, delta, operation } = add;
   const names: Record<string, string> = {
     "#n": layout.sum,
     "#c": layout.adds,
+    "#p": layout.pruned,
     "#r": receiptPrefix + operation.writer,
     "#s": receiptSumPrefix + operation.writer,
     "#d": layout.value,
@@ -41,7 +42,7 @@ export function addRequest(
     ":delta": { N: String(delta) },
     ":receipt": { N: String(covered + 1n) },
     ":covered": { N: String(covered) },
-    ":reach": { N: String(reach) },
+    ":clear": { N: String(clearAt) },
     ":least": { N: String(Math.max(Number.MIN_SAFE_INTEGER, Number.MIN_SAFE_INTEGER - Math.min(0, delta))) },
     ":most": { N: String(Number.MAX_SAFE_INTEGER - Math.max(0, delta)) },
   };
@@ -55,7 +56,7 @@ export function addRequest(
     ConditionExpression:
       "attribute_not_exists(#d) AND (attribute_not_exists(#r) OR #r < :covered) AND " +
       "(attribute_not_exists(#n) OR #n BETWEEN :least AND :most) AND " +
-      "(attribute_exists(#r) OR attribute_not_exists(#c) OR #c < :reach)",
+      "(attribute_exists(#r) OR attribute_not_exists(#p) OR #p <= :clear)",
     ExpressionAttributeNames: names,
     ExpressionAttributeValues: values,
     ReturnValues: "ALL_NEW",
@@ -63,7 +64,7 @@ export function addRequest(
   };
 }
 
-/** An `UpdateItem` that removes receipts, provided that none of their writers has added since. */
+/** An `UpdateItem` that removes the oldest receipts, the latest of them last, provided that none of their writers has added since. */
 export function pruneRequest(
   table: string,
   layout: ItemLayout,
@@ -71,8 +72,8 @@ export function pruneRequest(
   receipts: readonly PlacedReceipt[],
   version: Version,
 ): UpdateItemCommandInput {
-  const names: Record<string, string> = {};
-  const values: Record<string, AttributeValue> = {};
+  const names: Record<string, string> = { "#p": layout.pruned };
+  const values: Record<string, AttributeValue> = { ":p": { N: String(receipts.at(-1)?.ordinal ?? 0n) } };
   const removed: string[] = [];
   const unchanged: string[] = [];
   receipts.forEach(({ writer, sequence, ordinal }, index) => {
@@ -86,7 +87,7 @@ export function pruneRequest(
   return {
     TableName: table,
     Key: { [layout.key]: { S: key } },
-    UpdateExpression: `SET ${shift} REMOVE ${removed.join(", ")}`,
+    UpdateExpression: `SET #p = :p, ${shift} REMOVE ${removed.join(", ")}`,
     ConditionExpression: unchanged.join(" AND "),
     ExpressionAttributeNames: names,
     ExpressionAttributeValues: values,

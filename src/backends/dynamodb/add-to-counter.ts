@@ -1,8 +1,10 @@
 import type { AddOperation } from "../../core/backend.ts";
+import { backoffMs } from "../../core/backoff.ts";
 import { applyAdd, decodeCounter, receiptsMax } from "../../core/counter-record.ts";
 import { ClosedError, LimitExceededError, OutcomeUnknownError, UnavailableError } from "../../core/errors.ts";
 import { ForgottenError } from "../../core/forgotten-error.ts";
 import { invariant } from "../../core/invariant.ts";
+import { sleep } from "../../core/runtime.ts";
 import { type Add, addRequest, pruneRequest } from "./add-request.ts";
 import { Failure } from "./failure.ts";
 import {
@@ -14,7 +16,7 @@ import {
   receiptsOf,
   versionChain,
 } from "./item-codec.ts";
-import { groupOf, type ItemLayout, noVersion } from "./item-layout.ts";
+import { groupOf, noVersion } from "./item-layout.ts";
 import { readItem } from "./read-records.ts";
 import type { Requester } from "./requester.ts";
 import { expectation } from "./write-request.ts";
@@ -22,7 +24,11 @@ import { expectation } from "./write-request.ts";
 /** Copies of one add that may go unanswered before the caller is told that its outcome is unknown. */
 const copiesMax = 3;
 /** Tries altogether, with those refused for a reason that was gone when the item was looked at. */
-const attemptsMax = 8;
+const attemptsMax = 16;
+/** After the second try: others are in a hurry as well. */
+const tryPause = { firstMs: 4, maxMs: 250 };
+/** Receipts that one write removes: a condition may have so many parts, and no more. */
+const pruneMax = 100;
 /** Receipts beyond the limit before they are pruned, so that not every add of a new writer pays for a second write. */
 const pruneSlack = 16;
 
@@ -31,11 +37,11 @@ interface Progress {
   /** Copies without an answer: one of them may have been applied, or may still be. */
   unanswered: number;
   /** As {@link addRequest} takes it. */
-  reach: bigint;
+  clearAt: bigint;
 }
 
-/** How far the copies of an operation reach, for as long as somebody may repeat it. */
-const reaches = new WeakMap<AddOperation, bigint>();
+/** After how many adds an operation was seen not to be among them, for as long as somebody may repeat it. */
+const seenClear = new WeakMap<AddOperation, bigint>();
 
 /**
  * Adds once, with one write. An add that got no answer is sent again: the receipt in the item refuses every copy
@@ -50,10 +56,15 @@ export async function addToCounter(requester: Requester, add: Add): Promise<numb
   invariant(Number.isSafeInteger(add.delta), "a counter adds safe integers");
   invariant(/^[-\w]{1,40}$/.test(operation.writer), "a writer is 1 to 40 characters [A-Za-z0-9_-]");
   invariant(Number.isSafeInteger(operation.sequence) && operation.sequence > 0, "sequences rise from 1");
-  const progress: Progress = { unanswered: 0, reach: reaches.get(operation) ?? BigInt(receiptsMax) };
+  const progress: Progress = { unanswered: 0, clearAt: seenClear.get(operation) ?? 0n };
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    if (attempt > 1) {
+      await sleep(requester.runtime, backoffMs(requester.runtime, attempt, tryPause), {
+        holdsProcessOpen: true,
+      });
+    }
     try {
-      const request = addRequest(table, layout, add, requester.runtime.id(), progress.reach);
+      const request = addRequest(table, layout, add, requester.runtime.id(), progress.clearAt);
       const { Attributes } = await requester.request("UpdateItem", request);
       await prune(requester, key, Attributes ?? {});
       return Number(Attributes?.[layout.sum]?.N);
@@ -117,12 +128,10 @@ async function answerFromItem(
     return receipt.sum;
   }
   if (receipt === null) {
-    const adds = BigInt(item[layout.adds]?.N ?? 0);
-    const hasLostSome = receiptsOf(item).length >= receiptsMax && adds >= progress.reach;
-    if (hasLostSome && isDoubtful(add, progress)) throw new ForgottenError(`the counter under key ${key}`);
-    // The receipts of the last 64 adds stay: one of ours would be among them.
-    progress.reach = adds + BigInt(receiptsMax);
-    reaches.set(operation, progress.reach);
+    const mayBeGone = numberOf(item, layout.pruned) > progress.clearAt;
+    if (mayBeGone && isDoubtful(add, progress)) throw new ForgottenError(`the counter under key ${key}`);
+    progress.clearAt = numberOf(item, layout.adds);
+    seenClear.set(operation, progress.clearAt);
   }
   const sum = Number(item[layout.sum]?.N);
   if (!Number.isSafeInteger(sum + delta)) throw outOfRange(key, sum, delta);
@@ -140,13 +149,17 @@ async function convert(
   const { key, delta, operation } = add;
   const { value, version } = decodeItem(layout, item);
   const before = decodeCounter(key, value);
-  const again = isDoubtful(add, progress);
+  const adds = numberOf(item, layout.adds);
+  // Where nobody has added since, this one was not applied either.
+  const again = isDoubtful(add, progress) && adds > progress.clearAt;
   const { counter, sum, applied } = applyAdd(before, delta, { ...operation, again });
   if (!applied) return sum;
   const [v1 = noVersion, v2 = noVersion, v3 = noVersion] = versionChain(layout, item);
   const [first, second, third] = layout.earlier;
   const Item = {
-    ...encodeCounterItem(layout, counter, addsBefore(layout, item)),
+    ...encodeCounterItem(layout, counter, adds),
+    // Writes of another kind may have removed any receipt.
+    ...(adds > 0n ? { [layout.pruned]: { N: String(adds) } } : {}),
     [layout.key]: { S: key },
     [layout.version]: { S: requester.runtime.id() },
     ...{ [first]: { S: v1 }, [second]: { S: v2 }, [third]: { S: v3 } },
@@ -169,7 +182,7 @@ async function prune(requester: Requester, key: string, item: Item): Promise<voi
   const receipts = receiptsOf(item);
   if (receipts.length <= receiptsMax + pruneSlack) return;
   const { table, layout } = requester.settings;
-  const oldest = receipts.slice(0, receipts.length - receiptsMax);
+  const oldest = receipts.slice(0, Math.min(pruneMax, receipts.length - receiptsMax));
   try {
     await requester.request("UpdateItem", pruneRequest(table, layout, key, oldest, requester.runtime.id()));
   } catch (error) {
@@ -185,8 +198,6 @@ function outOfRange(key: string, sum: number, delta: number): LimitExceededError
   );
 }
 
-/** The number of adds never falls, and writes of another kind may have removed receipts as if there had been as many. */
-function addsBefore(layout: ItemLayout, item: Item): bigint {
-  const adds = item[layout.adds]?.N;
-  return adds === undefined ? 0n : BigInt(adds) + BigInt(receiptsMax);
+function numberOf(item: Item, attribute: string): bigint {
+  return BigInt(item[attribute]?.N ?? 0);
 }

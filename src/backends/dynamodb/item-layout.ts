@@ -6,8 +6,10 @@ import type { AttributeNames } from "./options.ts";
 export interface ItemLayout extends AttributeNames {
   /** The versions before the current one, newest first; {@link noVersion} where there was none. */
   readonly earlier: readonly [string, string, string];
-  /** How many adds a counter has seen: the order of its receipts. */
+  /** How many adds a counter has seen: the order of its receipts. Never falls. */
   readonly adds: string;
+  /** Up to which of them receipts were removed. Absent: none was. */
+  readonly pruned: string;
   /** Whether items are written with their group, for an index that lists them. */
   readonly indexed: boolean;
 }
@@ -47,8 +49,9 @@ export function itemLayout(names: AttributeNames, indexed: boolean): ItemLayout 
     ...{ key, value, version, expiry, sum, group, indexed },
     earlier: [`${version}1`, `${version}2`, `${version}3`],
     adds: `${sum}1`,
+    pruned: `${sum}2`,
   };
-  const all = [key, value, version, expiry, sum, group, ...layout.earlier, layout.adds];
+  const all = [key, value, version, expiry, sum, group, ...layout.earlier, layout.adds, layout.pruned];
   const usable = all.every((name) => typeof name === "string" && /^[^-]{1,100}$/.test(name));
   if (!usable || new Set(all).size < all.length) {
     throw new InvalidArgumentError(

@@ -37,7 +37,7 @@ export function putRequest(
   const values: Record<string, AttributeValue> = { ":d": { B: operation.value } };
   const shift = versionShift(layout, operation, version, names, values);
   const set = [`#d = :d`, shift];
-  // The number of adds stays: by it late ones are refused, also when it is a counter again.
+  // What is known of its adds stays: by it late ones are refused, also when it is a counter again.
   const remove = ["#n"];
   if (operation.ttlMs === undefined) {
     remove.push("#x");
