@@ -25,13 +25,17 @@ export function hasStamp(stamps: Stamps, [writer, sequence]: Stamp): boolean {
 }
 
 /**
- * What the list says of a write, which was to follow those of `before`. Stamps leave it in the order in which they came:
+ * Whether the list would show a write that came after those of `before`. Stamps leave it in the order in which they came:
  * as long as one from before is there, or none had to leave, that of the write would be there as well.
  */
+export function reachesBack(stamps: Stamps, before: Stamps, max = stampsMax): boolean {
+  return stamps.length < max || stamps.some((stamp) => hasStamp(before, stamp));
+}
+
+/** What the list says of a write, which was to follow those of `before`. */
 export function fateOf(stamps: Stamps, write: Stamp, before: Stamps, max = stampsMax): Fate {
   if (hasStamp(stamps, write)) return "applied";
-  const reachesBack = stamps.length < max || stamps.some((stamp) => hasStamp(before, stamp));
-  return reachesBack ? "shut out" : "forgotten";
+  return reachesBack(stamps, before, max) ? "shut out" : "forgotten";
 }
 
 /** Whether a decoded value is a list of stamps. */

@@ -49,13 +49,6 @@ export function usedBy({ recent }: GapFreeNote, token: string): number | undefin
   return recent.find(([other]) => other === token)?.[1];
 }
 
-/** Whether the note would show a write that came after those of `before`. */
-export function reachesBack({ recent }: GapFreeNote, before: GapFreeNote["recent"]): boolean {
-  if (recent.length < recentMax) return true;
-  const tokens = new Set(before.map(([token]) => token));
-  return recent.some(([token]) => tokens.has(token));
-}
-
 /** @throws LimitExceededError when there are not so many numbers left. */
 export function checkRoom(subject: string, { used }: GapFreeNote, count: number): void {
   if (used + count <= Number.MAX_SAFE_INTEGER) return;

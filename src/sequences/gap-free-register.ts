@@ -7,6 +7,7 @@ import {
   UnavailableError,
 } from "../core/errors.ts";
 import { ForgottenError } from "../core/forgotten-error.ts";
+import { reachesBack } from "../core/stamps.ts";
 import type { RecordHost } from "../records/record-host.ts";
 import type { AcquireRequest } from "../roster/acquisition.ts";
 import type { HeldGrant } from "../roster/grant.ts";
@@ -14,7 +15,7 @@ import { type Roster, standing } from "../roster/roster.ts";
 import { untilItFails } from "../roster/roster-change.ts";
 import type { RosterHost } from "../roster/roster-host.ts";
 import { blocksKey } from "./counter-source.ts";
-import { checkRoom, type GapFreeNote, noteIn, reachesBack, usedBy, withUsed } from "./gap-free-note.ts";
+import { checkRoom, type GapFreeNote, noteIn, recentMax, usedBy, withUsed } from "./gap-free-note.ts";
 import type { NumberSource } from "./number-source.ts";
 
 /** What a register works with. */
@@ -87,11 +88,11 @@ export class GapFreeRegister implements NumberSource {
       last = usedBy(note, token);
       if (last !== undefined || !mayUse) return roster;
       const before = this.#doubtful.get(operation);
-      if (before !== undefined && !reachesBack(note, before)) throw new ForgottenError(this.subject);
+      if (before !== undefined && !reachesBack(note.recent, before, recentMax))
+        throw new ForgottenError(this.subject);
       tried = note.recent;
       last = note.used + count;
-      checkRoom(this.subject, note, count);
-      return withUsed(roster, note, count, token, `${writer}:`);
+      return this.#withUsed(roster, note, count, token, `${writer}:`);
     };
     const { known } = queue.board;
     if (known === undefined || isFree(known)) {
@@ -154,7 +155,9 @@ export class GapFreeRegister implements NumberSource {
         outcome = "used";
         tried = note.recent;
         return this.#withUsed(roster, note, 1, token);
-      } else outcome = doubtful !== undefined && !reachesBack(note, doubtful) ? "forgotten" : "refused";
+      } else
+        outcome =
+          doubtful !== undefined && !reachesBack(note.recent, doubtful, recentMax) ? "forgotten" : "refused";
       return roster;
     };
     const isWanted = (failure?: LeaseholdError): boolean => {
@@ -199,9 +202,9 @@ export class GapFreeRegister implements NumberSource {
     return note.used >= this.#floor ? note : { ...note, used: this.#floor };
   }
 
-  #withUsed(roster: Roster, note: GapFreeNote, count: number, token: string): Roster {
+  #withUsed(roster: Roster, note: GapFreeNote, count: number, token: string, over?: string): Roster {
     checkRoom(this.subject, note, count);
-    return withUsed(roster, note, count, token);
+    return withUsed(roster, note, count, token, over);
   }
 
   #know(used: number): number {

@@ -6,14 +6,8 @@ import { NumberDispenser } from "../../src/sequences/number-dispenser.ts";
 import { createVirtualRuntime, type VirtualRuntime } from "../../src/testing/virtual-runtime.ts";
 import { createWorld, pass } from "../counters/counter-world.ts";
 
-test("whoever asks again after 32 others finds the number that it used", async () => {
-  const { runtime, client } = createWorld({ clients: 2, tripMs: 0.2 });
-  const [mine, other] = [
-    client(0).coordinator.sequence("x", { gapFree: true }),
-    client(1).coordinator.sequence("x", { gapFree: true }),
-  ];
-  const got: number[] = [];
-  const step = async <T>(work: Promise<T>): Promise<T> => {
+function stepper(runtime: VirtualRuntime) {
+  return async <T>(work: Promise<T>): Promise<T> => {
     let isOver = false;
     const mark = () => {
       isOver = true;
@@ -22,6 +16,16 @@ test("whoever asks again after 32 others finds the number that it used", async (
     for (let i = 0; i < 40_000 && !isOver; i += 1) await runtime.advance(0.5);
     return work;
   };
+}
+
+test("whoever asks again after 32 others finds the number that it used", async () => {
+  const { runtime, client } = createWorld({ clients: 2, tripMs: 0.2 });
+  const [mine, other] = [
+    client(0).coordinator.sequence("x", { gapFree: true }),
+    client(1).coordinator.sequence("x", { gapFree: true }),
+  ];
+  const got: number[] = [];
+  const step = stepper(runtime);
   got.push(await step(other.next()), await step(mine.next()), await step(mine.next()));
   let isFirst = true;
   let meanwhile: Promise<void> | undefined;
@@ -43,17 +47,6 @@ test("whoever asks again after 32 others finds the number that it used", async (
   expect(sorted).toEqual(sorted.map((_, index) => index + 1));
 });
 
-function stepper(runtime: VirtualRuntime) {
-  return async <T>(work: Promise<T>): Promise<T> => {
-    let isOver = false;
-    const mark = () => {
-      isOver = true;
-    };
-    work.then(mark, mark);
-    for (let i = 0; i < 40_000 && !isOver; i += 1) await runtime.advance(0.5);
-    return work;
-  };
-}
 test("what used no number is not unknown: the turn of somebody who waited", async () => {
   const { runtime, client } = createWorld({ clients: 2, tripMs: 0.2 });
   const step = stepper(runtime);

@@ -55,7 +55,7 @@ export async function addToCounter(
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     try {
       seen ??= await readCounter(store, key);
-      const again = operation.again === true || unknowns > 0;
+      const again = unknown !== undefined;
       const result = applyAdd(seen.counter, delta, { ...operation, again }, firstSeen.get(operation));
       if (!again) firstSeen.set(operation, seen.counter);
       if (!result.applied) return result.sum;
