@@ -4,15 +4,19 @@ import { expect, test } from "vitest";
 import { OutcomeUnknownError } from "../../src/index.ts";
 import { createLimiterWorld, within } from "./limiter-world.ts";
 
+/** A limiter of eighteen clients, and what takes from it. */
+function crowd(limit: number) {
+  const options = { policies: [{ limit, per: "1h", algorithm: "fixed-window" }], mode: "exact" } as const;
+  const world = createLimiterWorld({ clients: 18 });
+  const { runtime, client } = world;
+  const takeWith = async (index: number, cost: number) =>
+    (await within(runtime, client(index).limiter(options).take("k", { cost }), 60_000)).allowed;
+  return { ...world, options, takeWith };
+}
+
 for (const what of ["reward", "settle"] as const) {
   test(`${what}: the limit is kept`, async () => {
-    const options = {
-      policies: [{ limit: 100, per: "1h", algorithm: "fixed-window" }],
-      mode: "exact",
-    } as const;
-    const { runtime, clients, client } = createLimiterWorld({ clients: 18 });
-    const takeWith = async (index: number, cost: number) =>
-      (await within(runtime, client(index).limiter(options).take("k", { cost }), 60_000)).allowed;
+    const { runtime, clients, client, options, takeWith } = crowd(100);
     const limiter = client(0).limiter(options);
     const reserved = await within(runtime, limiter.reserve("k", { cost: 10, ttl: "1h" } as never), 1_000);
     const other = await within(
@@ -42,13 +46,7 @@ for (const what of ["reward", "settle"] as const) {
 
 for (const what of ["reset", "set"] as const) {
   test(`${what}: the limit is kept`, async () => {
-    const options = {
-      policies: [{ limit: 20, per: "1h", algorithm: "fixed-window" }],
-      mode: "exact",
-    } as const;
-    const { runtime, clients, client } = createLimiterWorld({ clients: 18 });
-    const takeWith = async (index: number, cost: number) =>
-      (await within(runtime, client(index).limiter(options).take("k", { cost }), 60_000)).allowed;
+    const { runtime, clients, client, options, takeWith } = crowd(20);
     expect(await takeWith(0, 20)).toBe(true);
     let isFirst = true;
     let taken = 0;
